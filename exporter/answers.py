@@ -1,0 +1,95 @@
+"""What an answer other than 200 means: which error, how long to wait, what the reader can do. Pure.
+
+Status codes and headers: admin-api 5.4 and 5.5; message texts are never matched, since they may change.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from exporter import wire
+from exporter.errors import (
+    ApiCursorRefused,
+    ApiError,
+    ApiForbidden,
+    ApiRefused,
+    ApiThrottled,
+    ApiUnauthorized,
+    ApiUnavailable,
+)
+from exporter.plan import REFUSED_PAUSE
+
+LONGEST_WAIT = 3600.0
+SHORTEST_WAIT = 1.0
+_SERVER_ERROR = 500
+_KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
+_ADVICE = {
+    401: "the key is unknown, expired or revoked: put a new Admin key in ANTHROPIC_ADMIN_KEY or its file",
+    403: "the key lacks a scope: use an Admin API key, made by an admin of the organisation in the Console",
+    404: "check ANTHROPIC_BASE_URL and ANTHROPIC_VERSION",
+    429: "the organisation's request budget is used up; lower EXPORTER_REQUESTS_PER_MINUTE if this lasts",
+}
+_OTHER_KEYS = {
+    "sk-ant-api": "this looks like a key for the Messages API; an Admin key begins with sk-ant-admin",
+    "sk-ant-oat": "this looks like an OAuth token; an Admin key begins with sk-ant-admin",
+    "sk-ant-ort": "this looks like an OAuth token; an Admin key begins with sk-ant-admin",
+}
+
+
+def refusal(
+    status: int, headers: Mapping[str, str], body: bytes, *, key: str, now: datetime, with_cursor: bool
+) -> ApiError:
+    """Return the error for an answer with a status other than 200; its message names no secret."""
+    said = wire.error_message(body) or "no error of the API in the body"
+    parts = [f"HTTP {status}, {scrubbed(said, key)}"]
+    if request_id := headers.get("request-id"):
+        parts.append(f"request-id {scrubbed(request_id, key)}")
+    parts += advice(status, key)
+    return _class_of(status, with_cursor=with_cursor)("; ".join(parts), pause=pause(headers, now))
+
+
+def advice(status: int, key: str) -> list[str]:
+    """Return sentences that help the reader with this status; a key of another kind gets one of its own."""
+    hints = [hint for start, hint in _OTHER_KEYS.items() if key.startswith(start)] if status in (401, 403) else []
+    return [_ADVICE[status], *hints] if status in _ADVICE else []
+
+
+def pause(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that the API asks to wait, from 1 s to 1 h, or None where it does not say."""
+    if headers.get("x-should-retry") == "false":
+        return REFUSED_PAUSE
+    for seconds in (
+        _number(headers.get("retry-after-ms"), 1000),
+        _number(headers.get("retry-after"), 1),
+        _until(headers.get("retry-after"), now, http=True),
+        _until(headers.get("anthropic-ratelimit-requests-reset"), now, http=False),
+    ):
+        if seconds is not None:
+            return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
+    return None
+
+
+def scrubbed(text: str, key: str) -> str:
+    """Return text from outside as one short printable line without the key or anything that looks like one."""
+    text = _KEY.sub("[key]", text.replace(key, "[key]"))
+    return "".join(char if char.isprintable() else " " for char in text)[:300]
+
+
+def _class_of(status: int, *, with_cursor: bool) -> type[ApiError]:
+    if status in (400, 410) and with_cursor:
+        return ApiCursorRefused
+    known = {401: ApiUnauthorized, 403: ApiForbidden, 429: ApiThrottled, 408: ApiUnavailable}
+    return known.get(status, ApiUnavailable if status >= _SERVER_ERROR else ApiRefused)
+
+
+def _number(value: str | None, parts_of_a_second: int) -> float | None:
+    return float(value) / parts_of_a_second if value and re.fullmatch(r"\d{1,12}(\.\d{1,9})?", value) else None
+
+
+def _until(value: str | None, now: datetime, *, http: bool) -> float | None:
+    try:
+        moment = (parsedate_to_datetime if http else datetime.fromisoformat)(value or "")
+    except ValueError:
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()

@@ -1,0 +1,153 @@
+"""The Admin API of the simulated organisation over HTTP: paging, limits, refusals and a request budget.
+
+Where the documentation leaves a reaction open, this API is strict: unknown parameters and bounds that are not at
+00:00 UTC are refused with 400, so that a client's slip is seen.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from exporter.demo import cursors
+from exporter.demo.access import Guard, Recorder, RequestLog
+from exporter.demo.bodies import BOTH_GROUPS, Bodies
+from exporter.demo.cursors import Cursor
+from exporter.demo.faults import Faults
+from exporter.demo.injector import FaultInjector
+from exporter.demo.organization import COST_DELAY, FINAL_AFTER, USAGE_DELAY, Organization
+from exporter.demo.refusals import DATE_RANGE, FINAL_ANSWER, Query, Refusal, refuse
+
+_DAY = timedelta(days=1)
+_CACHE_BYTES = 256 << 20
+
+
+def create_api(
+    organization: Organization,
+    *,
+    now: Callable[[], datetime],
+    key: str,
+    faults: Faults | None = None,
+    requests_per_minute: int | None = None,
+) -> Starlette:
+    """Return the API as an ASGI application, with `state.log` (a RequestLog) and `state.faults` on it.
+
+    `now` gives the time of the story, aware and UTC. More than `requests_per_minute` accepted requests in any 60
+    seconds of it are answered with 429, as for one organisation however many clients it has; None sets no budget.
+    """
+    log, plan = RequestLog(), Faults() if faults is None else faults
+    endpoints = _Endpoints(organization, now)
+    app = Starlette(
+        routes=[
+            Route("/v1/organizations/me", endpoints.me),
+            Route("/v1/organizations/workspaces", endpoints.workspaces),
+            Route("/v1/organizations/usage_report/claude_code", endpoints.claude_code),
+            Route("/v1/organizations/cost_report", endpoints.cost_report),
+        ],
+        middleware=[
+            Middleware(Recorder, log=log, now=now, organization_id=organization.me()["id"]),
+            Middleware(FaultInjector, faults=plan, now=now),
+            Middleware(Guard, now=now, key=key, budget=requests_per_minute),
+        ],
+        exception_handlers={HTTPException: refuse},
+    )
+    app.router.redirect_slashes = False
+    app.state.log, app.state.faults = log, plan
+    return app
+
+
+class _Endpoints:
+    def __init__(self, organization: Organization, now: Callable[[], datetime]) -> None:
+        self._organization = organization
+        self._now = now
+        self._bodies = Bodies(organization, _CACHE_BYTES)
+
+    async def me(self, request: Request) -> Response:
+        """Answer /me."""
+        Query(request.query_params, set())
+        return JSONResponse(self._organization.me())
+
+    async def workspaces(self, request: Request) -> Response:
+        """Answer /workspaces: paging by id, `last_id` filled on the last page too."""
+        query = Query(request.query_params, {"limit", "after_id", "before_id", "include_archived"})
+        limit = query.number("limit", 20, 1000)
+        listed = self._organization.workspaces(include_archived=query.flag("include_archived"))
+        after, before = query.text("after_id"), query.text("before_id")
+        if after is not None and before is not None:
+            raise Refusal(400, "after_id and before_id exclude each other")
+        ids = [one["id"] for one in listed]
+        if after is not None:
+            page, more = _slice(listed, _place(ids, after) + 1, limit)
+        elif before is not None:
+            end = _place(ids, before)
+            page, more = listed[max(0, end - limit) : end], end > limit
+        else:
+            page, more = _slice(listed, 0, limit)
+        ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
+        return JSONResponse({"data": page, **ends, "has_more": more})
+
+    async def claude_code(self, request: Request) -> Response:
+        """Answer /usage_report/claude_code: the records of one day."""
+        query = Query(request.query_params, {"starting_at", "limit", "page"})
+        day, limit = query.day("starting_at"), query.number("limit", 20, 1000)
+        cursor = cursors.read(request) or self._first(day)
+        view = self._organization.view(day, cursor.boundary - USAGE_DELAY, cursor.boundary, cursor.revision)
+        data, pages = self._bodies.usage_page(view, limit, cursor.offset)
+        return _page(request, data, cursor if cursor.offset + 1 < pages else None, 1)
+
+    async def cost_report(self, request: Request) -> Response:
+        """Answer /cost_report: one entry a day, oldest first, days without cost included, future days left out."""
+        query = Query(request.query_params, {"starting_at", "ending_at", "bucket_width", "group_by[]", "limit", "page"})
+        if query.text("bucket_width") not in {None, "1d"}:
+            raise Refusal(400, "bucket_width: allowed is 1d")
+        first, after = self._bounds(query)
+        groups, limit = query.many("group_by[]", set(BOTH_GROUPS)), query.number("limit", 7, 31)
+        cursor = cursors.read(request) or self._first(after - _DAY)
+        after = min(after, cursor.boundary.date() + _DAY)
+        days = [first + number * _DAY for number in range((after - first).days)]
+        shown = days[cursor.offset : cursor.offset + limit]
+        data = b",".join(self._cost_entry(day, cursor, groups) for day in shown)
+        return _page(request, data, cursor if cursor.offset + limit < len(days) else None, limit)
+
+    def _bounds(self, query: Query) -> tuple[date, date]:
+        """Return the first day and the day after the last one."""
+        first, after = query.midnight("starting_at"), query.midnight("ending_at")
+        if first is None:
+            raise Refusal(400, "starting_at: required")
+        after = self._now().date() + _DAY if after is None else after
+        if after <= first:
+            raise Refusal(400, DATE_RANGE, FINAL_ANSWER)
+        return first, after
+
+    def _first(self, newest: date) -> Cursor:
+        """Return where a pagination begins: now, or when its newest day became final, so that bodies are alike."""
+        settled = datetime.combine(newest, time(), UTC) + FINAL_AFTER
+        return Cursor(0, min(self._now().replace(second=0, microsecond=0), settled), self._organization.revision)
+
+    def _cost_entry(self, day: date, cursor: Cursor, groups: frozenset[str]) -> bytes:
+        view = self._organization.view(day, cursor.boundary - COST_DELAY, cursor.boundary, cursor.revision)
+        bounds = f'{{"starting_at":"{day}T00:00:00Z","ending_at":"{day + _DAY}T00:00:00Z","results":'
+        return bounds.encode() + self._bodies.cost_results(view, groups) + b"}"
+
+
+def _place(ids: list[str], wanted: str) -> int:
+    if wanted not in ids:
+        raise Refusal(400, "no workspace has this id")
+    return ids.index(wanted)
+
+
+def _slice(listed: list[dict[str, object]], start: int, limit: int) -> tuple[list[dict[str, object]], bool]:
+    return listed[start : start + limit], start + limit < len(listed)
+
+
+def _page(request: Request, data: bytes, cursor: Cursor | None, step: int) -> Response:
+    """Return a page whose next one begins `step` after `cursor`, or a last page for None."""
+    text = None if cursor is None else cursors.write(request, cursor._replace(offset=cursor.offset + step))
+    tail = b'],"has_more":%s,"next_page":%s}' % (json.dumps(text is not None).encode(), json.dumps(text).encode())
+    return Response(b'{"data":[' + data + tail, media_type="application/json")

@@ -1,0 +1,104 @@
+"""The simulated organisation as its reports show it at a given moment. Pure: `now` is always an argument (UTC)."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache, lru_cache
+
+from exporter.demo.people import people as make_people
+from exporter.demo.records import ORGANIZATION_ID, Record, cost_result, usage_records, workspaces
+from exporter.demo.sessions import MINUTES, Session, day_sessions
+from exporter.demo.story import Story, View
+from exporter.demo.traffic import PROTOTYPE_DAYS, Line, billed_units
+
+USAGE_DELAY = timedelta(hours=1)
+"""Records younger than this are withheld (Claude Code Analytics API guide)."""
+
+COST_DELAY = timedelta(minutes=5)
+"""Costs appear about this long after they arose (Usage and Cost API guide)."""
+
+FINAL_AFTER = timedelta(days=1, hours=6)
+"""So long after its 00:00 UTC a day is restated once, and is final."""
+
+_MINUTE = timedelta(minutes=1)
+_CACHED_PERSON_DAYS = 12_000
+
+
+class Organization:
+    """An organisation of `people` people (and five API keys) whose story ends at `anchor`, a UTC date.
+
+    It is deterministic: the same arguments give the same numbers in every process. Life begins 400 days before the
+    anchor and goes on after it.
+    """
+
+    def __init__(self, anchor: date, *, people: int = 120, seed: int = 7) -> None:
+        self.anchor = anchor
+        self.people = make_people(people, seed)
+        self.seed = seed
+        self.story = Story(anchor)
+        self._restatements: list[tuple[date, Decimal]] = []
+        # A day is asked for again with its next page, or a minute later: keep the sessions of as many days as fit.
+        days = max(3, _CACHED_PERSON_DAYS // max(1, people))
+        self._sessions = lru_cache(maxsize=days)(self._make_sessions)
+        self._final_bill = cache(self._make_bill)
+
+    @property
+    def revision(self) -> int:
+        """How many restatements there were so far."""
+        return len(self._restatements)
+
+    def restate(self, day: date, factor: Decimal | float | str) -> None:
+        """Multiply all numbers of a day by a factor from now on; 0 leaves no record, 1 ends it."""
+        self._restatements.append((day, Decimal(str(factor))))
+
+    def claude_code_records(self, day: date, now: datetime) -> list[Record]:
+        """Return the records of `usage_report/claude_code` for a UTC day, as the API shows them at `now` (UTC)."""
+        return self.usage_of(self.view(day, now - USAGE_DELAY, now))
+
+    def cost_results(self, day: date, now: datetime) -> list[Record]:
+        """Return the results of `cost_report` for a UTC day at `now`, grouped by description and workspace.
+
+        `amount` is an exact decimal string of cents. A day without cost has no results.
+        """
+        return self.costs_of(self.view(day, now - COST_DELAY, now))
+
+    def view(self, day: date, known_until: datetime, now: datetime, revision: int | None = None) -> View:
+        """Return what is seen of a day at `now` of that which ended before `known_until`.
+
+        A `revision` leaves out the restatements that came after it.
+        """
+        begin = datetime.combine(day, time(), UTC)
+        minute = min(max((known_until - begin) // _MINUTE, 0), MINUTES)
+        factors = [factor for restated, factor in self._restatements[:revision] if restated == day]
+        return View(day, minute, now >= begin + FINAL_AFTER, factors[-1] if factors else Decimal(1))
+
+    def usage_of(self, view: View) -> list[Record]:
+        """Return the Claude Code records of a view, in the order of the people."""
+        if not view.factor or not view.minute:
+            return []
+        shown = (session for session in self._sessions(view.day) if session.ended < view.minute)
+        return usage_records(view.day, shown, final=view.final, factor=view.factor)
+
+    def costs_of(self, view: View) -> list[Record]:
+        """Return the cost results of a view, ordered by their dimensions."""
+        if not view.factor or not view.minute:
+            return []
+        bill = self._final_bill(view._replace(factor=Decimal(1))) if view.final else self._make_bill(view)
+        ordered = sorted(bill.items(), key=lambda item: tuple(part or "" for part in item[0]))
+        return [cost_result(line, units, view.factor) for line, units in ordered if units]
+
+    def me(self) -> Record:
+        """Return `/v1/organizations/me`."""
+        return {"id": ORGANIZATION_ID, "type": "organization", "name": "Sim Org"}
+
+    def workspaces(self, *, include_archived: bool) -> list[Record]:
+        """Return the workspaces as the API lists them; the default one is not among them."""
+        listed = workspaces(self.anchor - timedelta(days=PROTOTYPE_DAYS))
+        return [one for one in listed if include_archived or one["archived_at"] is None]
+
+    def _make_sessions(self, day: date) -> tuple[Session, ...]:
+        return day_sessions(self.story.day(day), self.people, self.seed)
+
+    def _make_bill(self, view: View) -> Counter[Line]:
+        story_day, sessions = self.story.day(view.day), self._sessions(view.day)
+        return billed_units(story_day, view, sessions, people=len(self.people), seed=self.seed)

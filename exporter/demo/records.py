@@ -1,0 +1,170 @@
+"""Sessions and billed lines in the shapes of the Admin API: records, results, workspaces."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from exporter.demo import prices
+from exporter.demo.people import CLAUDE_CODE, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT, Source
+from exporter.demo.sessions import FINAL, Session
+from exporter.demo.traffic import Line, grains
+
+ORGANIZATION_ID = "7c1f0e52-3a6b-4d0e-9f3e-2b8c55d0a911"
+_TOOLS = ("edit_tool", "multi_edit_tool", "write_tool", "notebook_edit_tool")
+_KINDS = {
+    prices.UNCACHED: "Input Tokens",
+    prices.OUTPUT: "Output Tokens",
+    prices.CACHE_READ: "Cache Read",
+    prices.CACHE_1H: "Cache Write (1h)",
+    prices.CACHE_5M: "Cache Write (5m)",
+}
+_MODELS = {
+    prices.OPUS: "Claude Opus 5",
+    prices.NEWCOMER: "Claude Opus 5.5",
+    prices.SONNET: "Claude Sonnet 5",
+    prices.HAIKU: "Claude Haiku 4.5",
+}
+
+Record = dict[str, Any]
+
+
+class Sums:
+    """The numbers of one source on one day: `counts` as in a session, `tools` and `models` by name."""
+
+    __slots__ = ("counts", "models", "tools")
+
+    def __init__(self) -> None:
+        self.counts = [0, 0, 0, 0, 0]
+        self.tools: dict[str, list[int]] = {}
+        self.models: dict[str, list[int]] = {}
+
+    def add(self, session: Session, permille: int) -> None:
+        """Add a session, of which `permille` thousandths are shown."""
+        _add(self.counts, session.counts, permille)
+        for tool, accepted, rejected in session.tools:
+            _add(self.tools.setdefault(tool, [0, 0]), (accepted, rejected), permille)
+        for model, tokens in session.usage:
+            _add(self.models.setdefault(model, [0, 0, 0, 0]), tokens, permille)
+
+    def multiply(self, factor: Decimal) -> None:
+        """Multiply every number by a factor, rounded half up."""
+        ratio = Fraction(factor)
+        for numbers in (self.counts, *self.tools.values(), *self.models.values()):
+            numbers[:] = [int(number * ratio + Fraction(1, 2)) for number in numbers]
+
+
+def usage_records(day: date, sessions: Iterable[Session], *, final: bool, factor: Decimal) -> list[Record]:
+    """Return the Claude Code records of a day from those of its sessions that are shown, one record per source."""
+    sums: dict[Source, Sums] = {}
+    for session in sessions:
+        if permille := FINAL if final else session.early:
+            if session.source not in sums:
+                sums[session.source] = Sums()
+            sums[session.source].add(session, permille)
+    if factor != 1:
+        for total in sums.values():
+            total.multiply(factor)
+    return [_usage_record(day, source, total) for source, total in sums.items()]
+
+
+def cost_result(line: Line, units: int, factor: Decimal) -> Record:
+    """Return one result of `cost_report`, grouped by description and workspace."""
+    return {
+        "amount": prices.cents_text(units * grains(line), factor),
+        "currency": "USD",
+        "description": _description(line),
+        "cost_type": line.cost_type,
+        "model": line.model,
+        "token_type": line.token_type,
+        "service_tier": line.service_tier,
+        "context_window": line.context_window,
+        "inference_geo": line.inference_geo,
+        "workspace_id": line.workspace_id,
+    }
+
+
+def _add(totals: list[int], numbers: tuple[int, ...], permille: int) -> None:
+    for place, number in enumerate(numbers):
+        totals[place] += number if permille == FINAL else (number * permille + 500) // 1000
+
+
+def _usage_record(day: date, source: Source, sums: Sums) -> Record:
+    key = "email_address" if source.actor_type == "user_actor" else "api_key_name"
+    sessions, added, removed, commits, pull_requests = sums.counts
+    return {
+        "date": f"{day.isoformat()}T00:00:00Z",
+        "actor": {"type": source.actor_type, key: source.name},
+        "organization_id": ORGANIZATION_ID,
+        "customer_type": source.customer_type,
+        "subscription_type": source.subscription_type,
+        "is_remote": source.is_remote,
+        "terminal_type": source.terminal_type,
+        "core_metrics": {
+            "num_sessions": sessions,
+            "lines_of_code": {"added": added, "removed": removed},
+            "commits_by_claude_code": commits,
+            "pull_requests_by_claude_code": pull_requests,
+        },
+        "tool_actions": _tool_actions(source, sums.tools),
+        "model_breakdown": [_model_entry(model, tokens, source.decimals) for model, tokens in sums.models.items()],
+    }
+
+
+def _tool_actions(source: Source, tools: dict[str, list[int]]) -> Record:
+    names = _TOOLS if source.all_tools else [tool for tool in _TOOLS if tool in tools]
+    pairs = ((tool, tools.get(tool, (0, 0))) for tool in names)
+    return {tool: {"accepted": accepted, "rejected": rejected} for tool, (accepted, rejected) in pairs}
+
+
+def _model_entry(model: str, tokens: list[int], decimals: int) -> Record:
+    uncached, output, cache_read, cache_creation = tokens
+    numbers = (uncached, output, cache_read, cache_creation)
+    names = ("input", "output", "cache_read", "cache_creation")
+    return {
+        "model": model,
+        "tokens": dict(zip(names, numbers, strict=True)),
+        "estimated_cost": {
+            "currency": "USD",
+            "amount": prices.estimated_cents(model, numbers, decimals),
+        },
+    }
+
+
+def _description(line: Line) -> str:
+    if line.model is None or line.token_type is None:
+        return f"{line.cost_type.replace('_', ' ').title()} Usage"
+    suffix = ", Batch" if line.service_tier == "batch" else ""
+    return f"{_MODELS[line.model]} Usage - {_KINDS[line.token_type]}{suffix}"
+
+
+def _workspace(workspace_id: str, name: str, created: str, team: str, archived: str | None = None) -> Record:
+    return {
+        "id": workspace_id,
+        "type": "workspace",
+        "name": name,
+        "display_color": "#6C5BB9",
+        "created_at": created,
+        "archived_at": archived,
+        "compartment_id": f"f8a7b6c5-0000-4f1a-8b9c-{sum(workspace_id.encode()):012x}",
+        "data_residency": {
+            "allowed_inference_geos": "unrestricted",
+            "default_inference_geo": "global",
+            "workspace_geo": "us",
+        },
+        "external_key_id": None,
+        "tags": {"team": team},
+    }
+
+
+def workspaces(archived_at: date) -> list[Record]:
+    """Return all workspaces that the API lists, newest last; one was archived on the date given."""
+    archived = f"{archived_at.isoformat()}T09:30:00Z"
+    return [
+        _workspace(PLATFORM, "Platform", "2025-02-03T09:12:44.105201Z", "platform"),
+        _workspace(CLAUDE_CODE, "Claude Code", "2025-02-24T18:00:03.902117Z", "engineering"),
+        _workspace(SUPPORT, "Support Assistant", "2025-03-11T14:40:30.118020Z", "support"),
+        _workspace(RESEARCH, "Research", "2025-05-20T08:05:59.660241Z", "research"),
+        _workspace(PROTOTYPE, "Old Prototype", "2025-01-15T10:22:07.413355Z", "platform", archived),
+    ]

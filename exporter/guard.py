@@ -1,0 +1,90 @@
+"""Response headers and the rate limit, as ASGI middleware."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from exporter.bucket import TokenBucket
+from exporter.webschema import OPEN_PATHS, RateLimitConfig
+
+DEFAULT_HEADERS: Final[Mapping[str, str]] = {
+    # The status page is plain HTML with its style inside: no script, no picture, no form, no frame.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # The pages hold e-mail addresses, and an old number is a wrong number: no cache may keep them.
+    "Cache-Control": "no-store",
+}
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds `DEFAULT_HEADERS` where the application set none, and those of the file."""
+
+    def __init__(self, app: ASGIApp, *, headers: Callable[[], Mapping[str, str]] = dict) -> None:
+        """`headers` returns what the web configuration says now: it replaces; an empty value removes."""
+        self._app, self._headers = app, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._set(MutableHeaders(scope=message))
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+    def _set(self, headers: MutableHeaders) -> None:
+        for name, value in DEFAULT_HEADERS.items():
+            headers.setdefault(name, value)
+        for name, value in self._headers().items():
+            if value:
+                headers[name] = value
+            else:
+                del headers[name]
+        del headers["server"]
+
+
+class RateLimit:
+    """ASGI middleware that answers 429 when requests come faster than `rate_limit` of the web configuration allows."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: Callable[[], RateLimitConfig],
+        open_paths: tuple[str, ...] = OPEN_PATHS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`limit` returns what the file says now; a changed limit starts with a full bucket."""
+        self._app, self._limit, self._open, self._clock = app, limit, open_paths, clock
+        self._current = limit()
+        self._bucket = TokenBucket(self._current.interval, self._current.burst, clock)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        wait = self._wait() if scope["type"] == "http" and scope["path"] not in self._open else 0.0
+        if wait:
+            headers = {"retry-after": str(math.ceil(wait))}
+            await PlainTextResponse("Too many requests.\n", 429, headers)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _wait(self) -> float:
+        limit = self._limit()
+        if limit != self._current:
+            self._current = limit
+            self._bucket = TokenBucket(limit.interval, limit.burst, self._clock)
+        return self._bucket.take() if limit.interval else 0.0

@@ -1,0 +1,177 @@
+"""The composition root: settings into a running exporter, its schedule, its signals and its end."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+import uvicorn
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from exporter import __version__
+from exporter.client import Client
+from exporter.errors import SettingsError
+from exporter.ledger import Ledger
+from exporter.model import Report
+from exporter.refresh import Clock, Refresher
+from exporter.settings import ListenAddress, Settings
+from exporter.store import Store
+from exporter.telemetry import Telemetry
+from exporter.web import ReportStatus, Status, create_app, moment
+
+TICK_SECONDS = 15
+GRACE_SECONDS = 3
+SYSTEM_CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
+NAMES = "names"
+log = structlog.get_logger()
+
+
+def make_client(settings: Settings, telemetry: Telemetry, clock: Clock = SYSTEM_CLOCK) -> Client:
+    """Return a client of the API that the settings name."""
+    return Client(
+        base_url=settings.anthropic_base_url,
+        version=settings.anthropic_version,
+        key=settings.admin_key,
+        requests_per_minute=settings.exporter_requests_per_minute,
+        telemetry=telemetry,
+        now=clock.now,
+    )
+
+
+def make_ledger(settings: Settings, store: Store) -> Ledger:
+    """Return a ledger that shows and stores users as EXPORTER_USER_LABEL says.
+
+    A store with names is emptied of them when they are not wanted any more, and one without is read again when they
+    are: a digest can not be turned back. Both are said in the log.
+    """
+    label = settings.exporter_user_label
+    wanted = "plain" if label == "email" else "digest"
+    if store.note(NAMES) not in (None, wanted):
+        log.warning("EXPORTER_USER_LABEL changed: the days of claude_code are read again", user_label=label)
+        store.forget(Report.CLAUDE_CODE)
+    store.put_note(NAMES, wanted)
+    return Ledger(
+        store,
+        max_users=settings.exporter_max_users,
+        per_user=label != "none",
+        hash_key=None if wanted == "plain" else _hash_key(settings, store),
+    )
+
+
+def _hash_key(settings: Settings, store: Store) -> bytes:
+    given = settings.exporter_user_hash_key
+    return given.get_secret_value().encode() if given else store.hash_key()
+
+
+@asynccontextmanager
+async def refreshing(
+    settings: Settings, store: Store, telemetry: Telemetry, clock: Clock = SYSTEM_CLOCK
+) -> AsyncIterator[Refresher]:
+    """Yield a refresher that has published what the store holds; the schedule is the caller's."""
+    client = make_client(settings, telemetry, clock)
+    refresher = Refresher(
+        client,
+        make_ledger(settings, store),
+        telemetry,
+        clock,
+        window_days=settings.exporter_window_days,
+        ttl=settings.exporter_cache_ttl,
+    )
+    try:
+        await refresher.start()
+        yield refresher
+    finally:
+        await refresher.stop()
+        await client.close()
+
+
+async def serve(settings: Settings, store: Store, *, started: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until SIGTERM or SIGINT; `started` is told the address. Raises SettingsError when it can not listen."""
+    telemetry = Telemetry()
+    with listening(settings.exporter_listen_address) as (listener, address):
+        async with refreshing(settings, store, telemetry) as refresher:
+            app = create_app(refresher, telemetry, partial(status, refresher), __version__)
+            server = Server(
+                uvicorn.Config(
+                    app,
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    lifespan="off",
+                    timeout_graceful_shutdown=GRACE_SECONDS,
+                    h11_max_incomplete_event_size=16 * 1024,
+                )
+            )
+            scheduler = AsyncIOScheduler(timezone=UTC)
+            scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
+            scheduler.start()
+            _stop_on_signals(server, refresher)
+            log.info("listening", address=address, version=__version__)
+            started(address)
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                scheduler.shutdown(wait=False)
+    log.info("stopped")
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handlers, which would end the process before the store is closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `serve`."""
+        yield
+
+
+def _stop_on_signals(server: uvicorn.Server, refresher: Refresher) -> None:
+    def stop() -> None:
+        server.should_exit = True
+        refresher.let_go()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+@contextmanager
+def listening(address: ListenAddress) -> Iterator[tuple[socket.socket, str]]:
+    """Yield a listening socket and its URL; an empty host is every interface, of both IP versions where there are."""
+    every = not address.host
+    family = socket.AF_INET6 if ":" in address.host or (every and socket.has_dualstack_ipv6()) else socket.AF_INET
+    try:
+        listener = socket.create_server(
+            (address.host, address.port), family=family, dualstack_ipv6=every and family == socket.AF_INET6, backlog=512
+        )
+    except OSError as error:
+        reason = "it is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
+        raise SettingsError(f"EXPORTER_LISTEN_ADDRESS: {address} can not be listened on: {reason}") from error
+    with listener:
+        host = "localhost" if every else f"[{address.host}]" if ":" in address.host else address.host
+        yield listener, f"http://{host}:{listener.getsockname()[1]}"
+
+
+def status(refresher: Refresher) -> Status:
+    """Return what the status page shows now."""
+    reports = []
+    for report, health in refresher.published.health.items():
+        standing = refresher.standings[report]
+        success = None if health.last_success is None else datetime.fromtimestamp(health.last_success, UTC)
+        reports.append(
+            ReportStatus(
+                name=report.value,
+                state={None: "not tried yet", True: "works", False: "fails"}[health.up],
+                last_success=moment(success),
+                newest_date=str(health.newest_date or "none"),
+                coverage=f"{health.coverage:.1%}",
+                error=f"{moment(standing.failed_at)}: {standing.error}" if standing.error else "none",
+            )
+        )
+    page = refresher.page
+    return Status(refresher.published.headlines, reports, f"{page.series:,} series, {len(page.body):,} bytes.")

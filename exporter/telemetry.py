@@ -1,0 +1,122 @@
+"""Counters about the exporter itself, in a registry of their own; their names and texts stand in the catalogue."""
+
+import platform
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from exporter import __version__
+from exporter.catalogue import EXPORTER
+from exporter.errors import REASONS, Reason
+from exporter.model import Report
+
+DIRECTORY = "directory"
+REPORTS = (*(report.value for report in Report), DIRECTORY)
+AUTH_REASONS = ("credentials", "throttled")
+_FAMILIES = {family.name: family for family in EXPORTER}
+
+
+class Telemetry:
+    """What the exporter counts. Closed label sets exist from the start, at zero."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._gauge("build_info").labels(__version__, platform.python_version()).set(1)
+        self._requests = self._counter("api_requests_total")
+        self._failures = self._counter("api_request_failures_total")
+        self._seconds = Histogram(
+            *self._names("api_request_duration_seconds"),
+            registry=self.registry,
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        self._waited = self._counter("rate_limit_wait_seconds_total")
+        self._failing = self._gauge("report_failing")
+        self._paused = self._gauge("report_paused_until_timestamp_seconds")
+        self._refresh = self._gauge("refresh_duration_seconds")
+        self._series = self._gauge("page_series")
+        self._bytes = self._gauge("page_bytes")
+        self._rendered = self._gauge("page_timestamp_seconds")
+        self._folded = self._gauge("users_folded")
+        self._store_failures = self._counter("store_failures_total")
+        self._auth_failures = self._counter("web_auth_failures_total")
+        self._reload_failures = self._counter("web_config_reload_failures_total")
+        self._start_at_zero()
+
+    def _names(self, name: str) -> tuple[str, str, tuple[str, ...]]:
+        family = _FAMILIES[f"anthropic_exporter_{name}"]
+        return family.name, family.help, family.labels
+
+    def _gauge(self, name: str) -> Gauge:
+        return Gauge(*self._names(name), registry=self.registry)
+
+    def _counter(self, name: str) -> Counter:
+        return Counter(*self._names(name), registry=self.registry)
+
+    def _start_at_zero(self) -> None:
+        for report in REPORTS:
+            self._requests.labels(report)
+            self._seconds.labels(report)
+            self._paused.labels(report)
+            for known in REASONS:
+                self._failures.labels(report, known)
+                self._failing.labels(report, known)
+        for reason in AUTH_REASONS:
+            self._auth_failures.labels(reason)
+
+    def requested(self, report: str) -> None:
+        """Count a request that is being sent."""
+        self._requests.labels(report).inc()
+
+    def answered(self, report: str, seconds: float) -> None:
+        """Note how long a request took, however it ended."""
+        self._seconds.labels(report).observe(seconds)
+
+    def failed(self, report: str, reason: Reason) -> None:
+        """Count a request that gave no usable answer."""
+        self._failures.labels(report, reason).inc()
+
+    def waited(self, seconds: float) -> None:
+        """Count time that a request waited for the rate limit."""
+        self._waited.inc(seconds)
+
+    def reported(self, report: str, reason: Reason | None, paused_until: float) -> None:
+        """Note why a report fails now, None where it does not, and until when it is left alone (0: it is not)."""
+        for known in REASONS:
+            self._failing.labels(report, known).set(known == reason)
+        self._paused.labels(report).set(paused_until)
+
+    def refreshed(self, seconds: float) -> None:
+        """Note how long a refresh took."""
+        self._refresh.set(seconds)
+
+    def published(self, *, series: int, size: int, folded: int, at: float) -> None:
+        """Note what is on the data part of the page."""
+        self._series.set(series)
+        self._bytes.set(size)
+        self._folded.set(folded)
+        self._rendered.set(at)
+
+    def store_failed(self) -> None:
+        """Count a write to the data folder that failed."""
+        self._store_failures.inc()
+
+    def auth_failed(self, reason: str) -> None:
+        """Count a request that basic authentication refused."""
+        self._auth_failures.labels(reason).inc()
+
+    def reload_failed(self) -> None:
+        """Count a changed file that could not be loaded."""
+        self._reload_failures.inc()
+
+    def encoder(self, accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+        """Return encoder and content type for an Accept header: OpenMetrics when asked, else the text format."""
+        return choose_encoder(accept)
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a *_created series for each counter would double them for nothing
