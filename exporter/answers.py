@@ -90,6 +90,6 @@ def _number(value: str | None, parts_of_a_second: int) -> float | None:
 def _until(value: str | None, now: datetime, *, http: bool) -> float | None:
     try:
         moment = (parsedate_to_datetime if http else datetime.fromisoformat)(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()

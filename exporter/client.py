@@ -69,7 +69,7 @@ class Client:
         self._now = now
         self._limiter = _limiter(requests_per_minute)
         self._one_at_a_time = asyncio.Lock()
-        loopback = base_url.startswith("http://")  # settings take plain http for loopback only: no proxy is asked
+        loopback = base_url.lower().startswith("http://")  # settings take plain http for loopback only: no proxy is asked
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"anthropic-version": version, "user-agent": USER_AGENT, "accept": "application/json"},

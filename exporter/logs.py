@@ -48,5 +48,6 @@ def configure(level: str, log_format: str, secret: Callable[[], str] = str) -> N
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for noisy in ("httpx", "httpcore", "apscheduler", "uvicorn", "uvicorn.error", "asyncio"):
+    for noisy in ("httpx", "httpcore", "apscheduler", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its warnings are about what strangers send

@@ -10,21 +10,28 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import structlog
 import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from starlette.types import ASGIApp
 
-from exporter import __version__
+from exporter import __version__, webconfig
+from exporter.auth import BasicAuth
 from exporter.client import Client
+from exporter.connection import BoundedConnection
 from exporter.errors import SettingsError
+from exporter.guard import RateLimit, SecurityHeaders
 from exporter.ledger import Ledger
 from exporter.model import Report
 from exporter.refresh import Clock, Refresher
 from exporter.settings import ListenAddress, Settings
 from exporter.store import Store
 from exporter.telemetry import Telemetry
+from exporter.tls import live_context
 from exporter.web import ReportStatus, Status, create_app, moment
+from exporter.webconfig import WebConfigFile
 
 TICK_SECONDS = 15
 GRACE_SECONDS = 3
@@ -95,20 +102,12 @@ async def refreshing(
 async def serve(settings: Settings, store: Store, *, started: Callable[[str], None] = lambda _: None) -> None:
     """Serve until SIGTERM or SIGINT; `started` is told the address. Raises SettingsError when it can not listen."""
     telemetry = Telemetry()
-    with listening(settings.exporter_listen_address) as (listener, address):
+    web_config = settings.exporter_web_config_file
+    tls = web_config is not None and webconfig.load(web_config).tls_server_config is not None
+    with listening(settings.exporter_listen_address, "https" if tls else "http") as (listener, address):
         async with refreshing(settings, store, telemetry) as refresher:
             app = create_app(refresher, telemetry, partial(status, refresher), __version__)
-            server = Server(
-                uvicorn.Config(
-                    app,
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    lifespan="off",
-                    timeout_graceful_shutdown=GRACE_SECONDS,
-                    h11_max_incomplete_event_size=16 * 1024,
-                )
-            )
+            server = Server(_server_config(app, settings.exporter_web_config_file, telemetry))
             scheduler = AsyncIOScheduler(timezone=UTC)
             scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
             scheduler.start()
@@ -120,6 +119,34 @@ async def serve(settings: Settings, store: Store, *, started: Callable[[str], No
             finally:
                 scheduler.shutdown(wait=False)
     log.info("stopped")
+
+
+def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry) -> uvicorn.Config:
+    """Return uvicorn's configuration for the application behind what the web configuration file asks for."""
+
+    def told(outcome: str) -> None:
+        if outcome == "refused":
+            telemetry.reload_failed()
+
+    context = None
+    if web_config is None:
+        app = SecurityHeaders(app)
+    else:
+        file = WebConfigFile(web_config, told)
+        context = live_context(file, told)
+        app = BasicAuth(app, users=file.users, on_failure=telemetry.auth_failed)
+        app = SecurityHeaders(RateLimit(app, limit=file.rate_limit), headers=file.headers)
+    return uvicorn.Config(
+        app,
+        http=BoundedConnection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_context_factory=(lambda _config, _default: context) if context else None,
+    )
 
 
 class Server(uvicorn.Server):
@@ -141,7 +168,7 @@ def _stop_on_signals(server: uvicorn.Server, refresher: Refresher) -> None:
 
 
 @contextmanager
-def listening(address: ListenAddress) -> Iterator[tuple[socket.socket, str]]:
+def listening(address: ListenAddress, scheme: str = "http") -> Iterator[tuple[socket.socket, str]]:
     """Yield a listening socket and its URL; an empty host is every interface, of both IP versions where there are."""
     every = not address.host
     family = socket.AF_INET6 if ":" in address.host or (every and socket.has_dualstack_ipv6()) else socket.AF_INET
@@ -154,7 +181,7 @@ def listening(address: ListenAddress) -> Iterator[tuple[socket.socket, str]]:
         raise SettingsError(f"EXPORTER_LISTEN_ADDRESS: {address} can not be listened on: {reason}") from error
     with listener:
         host = "localhost" if every else f"[{address.host}]" if ":" in address.host else address.host
-        yield listener, f"http://{host}:{listener.getsockname()[1]}"
+        yield listener, f"{scheme}://{host}:{listener.getsockname()[1]}"
 
 
 def status(refresher: Refresher) -> Status:

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     @classmethod
     def _https_or_loopback(cls, value: str) -> str:
         parts = urlsplit(value)
+        if parts.port == 0 or not value.isprintable():  # asking for a port that is no number raises ValueError
+            raise ValueError("must be an address such as https://api.anthropic.com")
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be an address such as https://api.anthropic.com")
         if parts.username or parts.password:
@@ -173,6 +175,8 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         return Settings(_env_file=env_file)
     except ValidationError as error:
         raise SettingsError("\n".join(_lines(error))) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{env_file}: is not UTF-8 text") from None
 
 
 def unknown_names(environ: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -216,6 +220,6 @@ def _lines(error: ValidationError) -> Iterator[str]:
     for details in error.errors(include_url=False, include_input=True):
         message = details["msg"].removeprefix("Value error, ")
         name = ".".join(str(part) for part in details["loc"][:1]).upper()
-        secret = "KEY" in name or "@" in str(details["input"])
+        secret = "KEY" in name or any(mark in str(details["input"]) for mark in ("@", "sk-ant-"))
         shown = "" if secret or not name else f" (it is {details['input']!r})"
         yield f"{name}: {message}{shown}" if name else message

@@ -16,7 +16,8 @@ from exporter.model import Report
 
 DIRECTORY = "directory"
 REPORTS = (*(report.value for report in Report), DIRECTORY)
-AUTH_REASONS = ("credentials", "throttled")
+AUTH_REASONS = ("missing", "malformed", "wrong", "throttled", "busy")
+"""`auth.FAILURES`, which a floor above us knows (tested)."""
 _FAMILIES = {family.name: family for family in EXPORTER}
 
 

@@ -58,7 +58,7 @@ CURVES: Final[Mapping[str, str]] = {
 }
 """Go's names of the curves, as OpenSSL calls them."""
 
-_BCRYPT = re.compile(r"\$2[abxy]?\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}")
+_BCRYPT = re.compile(r"\$2[abxy]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}")
 _COSTS = range(4, 19)  # 18 takes many seconds a check; above it one check would hold up all others for minutes
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

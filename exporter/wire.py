@@ -11,13 +11,27 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from exporter.errors import ApiShapeChanged
 from exporter.model import DAY, Actor, CostRow, ModelUse, Organization, ToolUse, UsageRow
 
 _T = TypeVar("_T")
+
+
+def _whole(text: str) -> str:
+    """Refuse half of a surrogate pair: JSON can carry it, and no page, file or address can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("half of a surrogate pair") from None
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_whole)]
+_Cursor = Annotated[_Text, Field(max_length=4096)]  # it goes into an address: httpx takes those up to 64 kB
+_Flag = Annotated[bool, Field(strict=True)]
 _Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 _Cents = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=48, decimal_places=30)]
 _Dollars = Annotated[str, Field(pattern="^USD$")]
@@ -53,7 +67,7 @@ class _Estimate(TypedDict):
 
 
 class _Model(TypedDict):
-    model: str | None
+    model: _Text | None
     tokens: _Tokens
     estimated_cost: _Estimate
 
@@ -69,10 +83,10 @@ class _Record(TypedDict):
 class _Result(TypedDict):
     amount: _Cents
     currency: _Dollars
-    model: str | None
-    cost_type: str | None
-    token_type: str | None
-    workspace_id: str | None
+    model: _Text | None
+    cost_type: _Text | None
+    token_type: _Text | None
+    workspace_id: _Text | None
 
 
 class _TimeBucket(TypedDict):
@@ -83,30 +97,30 @@ class _TimeBucket(TypedDict):
 
 class _ClaudeCodePage(TypedDict):
     data: list[_Record]
-    has_more: bool
-    next_page: NotRequired[str | None]
+    has_more: _Flag
+    next_page: NotRequired[_Cursor | None]
 
 
 class _CostPage(TypedDict):
     data: list[Any]
-    has_more: bool
-    next_page: NotRequired[str | None]
+    has_more: _Flag
+    next_page: NotRequired[_Cursor | None]
 
 
 class _Workspace(TypedDict):
-    id: str
-    name: str
+    id: _Text
+    name: _Text
 
 
 class _WorkspacesPage(TypedDict):
     data: list[_Workspace]
-    has_more: bool
-    last_id: NotRequired[str | None]
+    has_more: _Flag
+    last_id: NotRequired[_Cursor | None]
 
 
 class _Me(TypedDict):
-    id: str
-    name: str
+    id: _Text
+    name: _Text
 
 
 _CLAUDE_CODE = TypeAdapter(_ClaudeCodePage)
@@ -169,7 +183,7 @@ def cost(body: bytes) -> CostPage:
 
 def _bill(bucket: object, day: date, where: str) -> list[CostRow]:
     checked = _checked(_TIME_BUCKET, bucket, where)
-    if _day(checked["ending_at"], f"{where}.ending_at") != day + DAY:
+    if _day(checked["ending_at"], f"{where}.ending_at") - day != DAY:
         raise ApiShapeChanged(f"{where} is not one UTC day")
     return [_cost_row(result) for result in checked["results"]]
 
@@ -210,7 +224,7 @@ def _checked(adapter: TypeAdapter[_T], parsed: object, where: str = "") -> _T:
         return adapter.validate_python(parsed)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise ApiShapeChanged(f"{_path(where, first['loc'])}: {first['msg']}") from None
+        raise ApiShapeChanged(f"{_path(where, first['loc'])}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _refuse_constant(text: str) -> None:
@@ -220,7 +234,7 @@ def _refuse_constant(text: str) -> None:
 def _path(where: str, location: tuple[int | str, ...]) -> str:
     """Return a location as `data[3].actor`. Keys of open maps may stand in it: tool names are no secret."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return (where + text).lstrip(".")[:100] or "the body"
+    return (where + text).lstrip(".")[:100].encode(errors="replace").decode() or "the body"
 
 
 def _cursor(has_more: bool, cursor: str | None, name: str) -> str | None:  # noqa: FBT001 - a field of the page
@@ -242,14 +256,12 @@ def _text(value: object, where: str) -> str:
     """Return a string that can be shown, `none` for null and for an empty one."""
     if value is None:
         return NONE
-    try:
-        if isinstance(value, str) and value.encode():
-            return value
-    except UnicodeEncodeError:
-        raise ApiShapeChanged(f"{where}: half of a surrogate pair") from None
-    if value != "":
+    if not isinstance(value, str):
         raise ApiShapeChanged(f"{where}: a string is expected")
-    return NONE
+    try:
+        return _whole(value) or NONE
+    except ValueError as error:
+        raise ApiShapeChanged(f"{where}: {error}") from None
 
 
 def _actor(fields: Mapping[str, Any], number: int) -> Actor:

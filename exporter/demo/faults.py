@@ -1,6 +1,7 @@
 """A plan of failures for the simulated API: which requests fail, how, and how often."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
@@ -43,22 +44,26 @@ _NEED_CURSOR: frozenset[Kind] = frozenset({"cursor_expired", "400_cursor_mismatc
 
 
 class Gate:
-    """Opens once, from any thread; what waits for it in an event loop goes on."""
+    """Opens once, from any thread; what waits for it, in an event loop or in a thread, goes on."""
 
     def __init__(self) -> None:
-        self._open = False
+        self._opened = threading.Event()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def wait(self) -> None:
         """Return when the gate is open."""
         event = asyncio.Event()
         self._waiting.append((asyncio.get_running_loop(), event))
-        if not self._open:
+        if not self._opened.is_set():
             await event.wait()
+
+    def wait_in_thread(self, timeout: float) -> bool:
+        """Block until the gate is open, or for `timeout` seconds; return whether it is open."""
+        return self._opened.wait(timeout)
 
     def open(self) -> None:
         """Open the gate for good."""
-        self._open = True
+        self._opened.set()
         while self._waiting:
             loop, event = self._waiting.pop()
             if not loop.is_closed():
@@ -88,7 +93,10 @@ class Options(TypedDict, total=False):
 
 @dataclass
 class Fault:
-    """One planned failure; `hits` counts how often it happened, `gate` releases what hangs."""
+    """One planned failure.
+
+    `hits` counts how often it happened, `begun` opens when it happens for the first time, `gate` releases what hangs.
+    """
 
     kind: Kind
     path: str
@@ -97,6 +105,7 @@ class Fault:
     paged: bool | None
     options: Options
     hits: int = 0
+    begun: Gate = field(default_factory=Gate)
     gate: Gate = field(default_factory=Gate)
 
     def fits(self, path: str, dates: frozenset[date], *, paged: bool) -> bool:
@@ -140,6 +149,7 @@ class Faults:
         for fault in tuple(self._planned):
             if fault.fits(path, dates, paged=paged):
                 fault.hits += 1
+                fault.begun.open()
                 return fault
         return None
 

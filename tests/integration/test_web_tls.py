@@ -1,0 +1,358 @@
+"""TLS, client certificates and passwords by real sockets, and with a real Prometheus on the other side."""
+
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import bcrypt
+import httpx
+import pytest
+import structlog
+import trustme
+import uvicorn
+from cryptography.x509 import load_der_x509_certificate
+from starlette.responses import PlainTextResponse
+
+from exporter.auth import BasicAuth
+from exporter.guard import RateLimit, SecurityHeaders
+from exporter.tls import live_context
+from exporter.webconfig import WebConfigFile
+
+pytestmark = pytest.mark.integration
+
+PAGE = "# HELP up_to_now A family.\n# TYPE up_to_now gauge\nup_to_now 1\n"
+MUTUAL = """
+tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+  client_auth_type: RequireAndVerifyClientCert
+  client_ca_file: clients.crt
+"""
+
+
+def hashed(password: str) -> str:
+    """Return a bcrypt hash as htpasswd writes it, cheap for tests."""
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
+
+
+@dataclass
+class Site:
+    """A folder with a web configuration and its certificates, and the authorities behind them."""
+
+    folder: Path
+    servers: trustme.CA = field(default_factory=trustme.CA)
+    clients: trustme.CA = field(default_factory=trustme.CA)
+    told: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Write the first certificates."""
+        self.renew()
+        self.trust(self.clients)
+        self.servers.cert_pem.write_to_path(self.folder / "ca.crt")
+
+    @property
+    def web(self) -> Path:
+        """The web configuration."""
+        return self.folder / "web.yml"
+
+    def renew(self) -> int:
+        """Write a new certificate and key for the server; return the certificate's serial number."""
+        leaf = self.servers.issue_cert("127.0.0.1", "localhost")
+        leaf.cert_chain_pems[0].write_to_path(self.folder / "server.crt")
+        leaf.private_key_pem.write_to_path(self.folder / "server.key")
+        return serial(ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode()))
+
+    def trust(self, ca: trustme.CA) -> None:
+        """Let in clients of `ca` from now on."""
+        ca.cert_pem.write_to_path(self.folder / "clients.crt")
+
+    def app(self, file: WebConfigFile) -> SecurityHeaders:
+        """Return a page behind everything that the web configuration asks for."""
+        page = BasicAuth(
+            PlainTextResponse(PAGE), users=file.users, on_failure=lambda reason: self.failures.update([reason])
+        )
+        return SecurityHeaders(RateLimit(page, limit=file.rate_limit), headers=file.headers)
+
+    @contextmanager
+    def serving(self, loop: Literal["asyncio", "uvloop"] = "asyncio") -> Iterator[int]:
+        """Serve with uvicorn in a thread; give the port."""
+        file = WebConfigFile(self.web, lambda outcome: self.told.update([outcome]))
+        context = live_context(file, lambda outcome: self.told.update([f"tls {outcome}"]))
+        factory = None if context is None else lambda *_: context
+        config = uvicorn.Config(
+            self.app(file), loop=loop, lifespan="off", log_config=None, server_header=False, ssl_context_factory=factory
+        )
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            listening.close()
+        assert not thread.is_alive()
+
+    def visitor(self, certificate: trustme.LeafCert | None = None, *, tls12: bool = False) -> ssl.SSLContext:
+        """Return a client that trusts the server's authority, with a certificate of its own or without."""
+        client = ssl.create_default_context()
+        self.servers.configure_trust(client)
+        if tls12:
+            client.maximum_version = ssl.TLSVersion.TLSv1_2
+        if certificate is not None:
+            certificate.configure_cert(client)
+        return client
+
+
+def serial(der: bytes | None) -> int:
+    """Return the serial number of a certificate."""
+    assert der is not None
+    return load_der_x509_certificate(der).serial_number
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a client saw of one connection: the answer, the server's certificate, and the TLS session to resume."""
+
+    answer: bytes
+    serial: int
+    session: ssl.SSLSession | None
+    resumed: bool | None
+
+
+def visit(port: int, client: ssl.SSLContext, session: ssl.SSLSession | None = None) -> Visit:
+    """Send one request on a connection of its own."""
+    plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+    with client.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as connection:
+        number = serial(connection.getpeercert(binary_form=True))
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nhost: a.example.test\r\nconnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        return Visit(answer, number, connection.session, connection.session_reused)
+
+
+def presented(port: int, client: ssl.SSLContext) -> int:
+    """Return the serial number of the certificate with which the server serves the page now."""
+    seen = visit(port, client)
+    assert seen.answer.startswith(b"HTTP/1.1 200")
+    return seen.serial
+
+
+def is_let_in(port: int, client: ssl.SSLContext, session: ssl.SSLSession | None = None) -> bool:
+    """Say whether a client gets the page. With TLS 1.3 it learns of a refusal only when it reads."""
+    try:
+        answer = visit(port, client, session).answer
+    except (ssl.SSLError, ConnectionError):
+        return False
+    return answer.startswith(b"HTTP/1.1 200") and answer.endswith(PAGE.encode())
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Return a site with TLS alone."""
+    site = Site(tmp_path)
+    site.web.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}")
+    return site
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_renewed_certificate_is_shown_to_the_next_connection(site: Site, loop: Literal["asyncio", "uvloop"]) -> None:
+    """Certificate and key are replaced on disk, and no connection fails, whichever event loop serves."""
+    first = serial(ssl.PEM_cert_to_DER_cert((site.folder / "server.crt").read_text()))
+    with site.serving(loop) as port:
+        assert presented(port, site.visitor()) == first
+        second = site.renew()
+        assert presented(port, site.visitor()) == second
+        assert second != first
+    assert site.told == {"tls applied": 1}
+
+
+def test_a_half_renewed_or_broken_certificate_leaves_the_old_one(site: Site) -> None:
+    """Between the new certificate and its key, and without one, the old pair serves; the log says it once."""
+    with site.serving() as port:
+        first = presented(port, site.visitor())
+        old_key = (site.folder / "server.key").read_bytes()
+        second = site.renew()
+        new_key = (site.folder / "server.key").read_bytes()
+        (site.folder / "server.key").write_bytes(old_key)
+        with structlog.testing.capture_logs() as lines:
+            assert [presented(port, site.visitor()) for _ in range(3)] == [first] * 3
+            assert [line["log_level"] for line in lines] == ["error"]
+            assert "do not belong together" in lines[0]["reason"]
+        (site.folder / "server.key").write_bytes(new_key)
+        assert presented(port, site.visitor()) == second
+        (site.folder / "server.crt").unlink()
+        assert presented(port, site.visitor()) == second
+    assert site.told == {"tls refused": 2, "tls applied": 1}
+
+
+def test_the_answer_has_no_banner_and_the_file_s_headers(site: Site) -> None:
+    """Headers of the web configuration are on the wire, and nothing tells the server's name."""
+    with site.web.open("a") as file:
+        file.write("\nhttp_server_config: {headers: {X-Frame-Options: sameorigin}}\n")
+    with site.serving() as port:
+        answer = httpx.get(f"https://127.0.0.1:{port}/metrics", verify=site.visitor())
+    assert answer.headers["x-frame-options"] == "sameorigin"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "server" not in answer.headers
+
+
+def test_a_client_that_never_finishes_its_handshake_holds_nobody_up(site: Site) -> None:
+    """Fifty connections that say nothing, or plain HTTP, leave the next client its page."""
+    with site.serving() as port:
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
+        for connection in silent[::2]:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert is_let_in(port, site.visitor())
+        for connection in silent:
+            connection.close()
+
+
+@pytest.mark.parametrize("tls12", [False, True])
+def test_only_clients_with_a_certificate_of_the_authority_come_in(site: Site, *, tls12: bool) -> None:
+    """No certificate and a stranger's certificate get no page; one of the client CA does."""
+    site.web.write_text(MUTUAL)
+    with site.serving() as port:
+        assert not is_let_in(port, site.visitor(tls12=tls12))
+        stranger = trustme.CA().issue_cert("prometheus.example.test")
+        assert not is_let_in(port, site.visitor(stranger, tls12=tls12))
+        assert is_let_in(port, site.visitor(site.clients.issue_cert("prometheus.example.test"), tls12=tls12))
+
+
+@pytest.mark.parametrize("tls12", [False, True])
+def test_a_changed_client_authority_holds_for_the_next_connection(site: Site, *, tls12: bool) -> None:
+    """The new authority's clients come in and the old one's are out, also when they resume an earlier session."""
+    site.web.write_text(MUTUAL)
+    old = site.visitor(site.clients.issue_cert("old.example.test"), tls12=tls12)
+    successor = trustme.CA()
+    new = site.visitor(successor.issue_cert("new.example.test"), tls12=tls12)
+    with site.serving() as port:
+        session = visit(port, old).session
+        assert visit(port, old, session).resumed
+        assert not is_let_in(port, new)
+        site.trust(successor)
+        assert not is_let_in(port, old, session)
+        assert not is_let_in(port, old)
+        assert is_let_in(port, new)
+
+
+def test_mutual_tls_is_switched_on_without_a_restart(site: Site) -> None:
+    """The whole policy follows the file, not the certificate alone."""
+    with site.serving() as port:
+        assert is_let_in(port, site.visitor())
+        site.web.write_text(MUTUAL)
+        assert not is_let_in(port, site.visitor())
+        site.web.write_text("tls_server_config: {cert_file: server.crt, key_file: server.key}")
+        assert not is_let_in(port, site.visitor())
+    assert site.told == {"applied": 1, "tls applied": 1, "refused": 1}
+
+
+def test_an_intermediate_authority_is_enough(site: Site) -> None:
+    """The client CA file may hold an intermediate authority without its root, as with exporter-toolkit."""
+    intermediate = site.clients.create_child_ca()
+    site.web.write_text(MUTUAL)
+    site.trust(intermediate)
+    with site.serving() as port:
+        assert is_let_in(port, site.visitor(intermediate.issue_cert("prometheus.example.test")))
+
+
+def test_verify_if_given_lets_in_those_without_but_no_strangers(site: Site) -> None:
+    """VerifyClientCertIfGiven asks nobody for a certificate, and takes no wrong one."""
+    site.web.write_text(MUTUAL.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven"))
+    with site.serving() as port:
+        assert is_let_in(port, site.visitor())
+        assert not is_let_in(port, site.visitor(trustme.CA().issue_cert("prometheus.example.test")))
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_only_clients_with_an_allowed_name_come_in(site: Site, loop: Literal["asyncio", "uvloop"]) -> None:
+    """A certificate of the right authority needs one name of client_allowed_sans: DNS, IP or e-mail."""
+    site.web.write_text(MUTUAL + "  client_allowed_sans: [prometheus.example.test, '2001:db8::1', ops@example.test]\n")
+    names = [
+        "prometheus.example.test",
+        "2001:db8::1",
+        "ops@example.test",
+        "other.example.test",
+        "x.prometheus.example.test",
+    ]
+    with site.serving(loop) as port:
+        came_in = [name for name in names if is_let_in(port, site.visitor(site.clients.issue_cert(name)))]
+    assert came_in == names[:3]
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago; Prometheus does not take port 0."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def prometheus(folder: Path, jobs: list[dict[str, Any]]) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Run Prometheus with `jobs`; give a function that waits until `up` of each job is as told."""
+    # JSON is YAML, and needs no quoting rules.
+    (folder / "prometheus.yml").write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
+    port = free_port()
+    command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+
+    def expect(up: dict[str, float]) -> None:
+        seen: dict[str, float] = {}
+        deadline = time.monotonic() + 60
+        while seen != up and time.monotonic() < deadline and process.poll() is None:
+            threading.Event().wait(0.2)  # nothing tells us of a finished scrape
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": "up"})
+                found = answer.raise_for_status().json()["data"]["result"]
+            except httpx.HTTPError:
+                continue
+            seen = {series["metric"]["job"]: float(series["value"][1]) for series in found}
+        assert seen == up, (folder / "prometheus.log").read_text()[-2000:]
+
+    try:
+        yield expect
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_a_real_prometheus_scrapes_with_certificate_and_password(site: Site) -> None:
+    """`up` is 1 with both and 0 without either; a changed password and authority hold from the next scrape on."""
+    site.web.write_text(f"{MUTUAL}basic_auth_users:\n  alice: {hashed('opensesame')}\n")
+    subprocess.run(["promtool", "check", "web-config", str(site.web)], check=True, capture_output=True)
+    leaf = site.clients.issue_cert("prometheus.example.test")
+    leaf.cert_chain_pems[0].write_to_path(site.folder / "client.crt")
+    leaf.private_key_pem.write_to_path(site.folder / "client.key")
+    tls = {"ca_file": "ca.crt", "cert_file": "client.crt", "key_file": "client.key"}
+    right = {"username": "alice", "password": "opensesame"}
+
+    def job(name: str, **more: object) -> dict[str, Any]:
+        return {"job_name": name, "scheme": "https", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}], **more}
+
+    with site.serving() as port:
+        jobs = [
+            job("right", tls_config=tls, basic_auth=right),
+            job("wrong password", tls_config=tls, basic_auth=right | {"password": "openbarley"}),
+            job("no password", tls_config=tls),
+            job("no certificate", tls_config={"ca_file": "ca.crt"}, basic_auth=right),
+        ]
+        with prometheus(site.folder, jobs) as expect:
+            out = {"wrong password": 0.0, "no password": 0.0, "no certificate": 0.0}
+            expect({"right": 1.0} | out)
+            assert site.failures["wrong"]
+            assert site.failures["missing"]
+            site.web.write_text(f"{MUTUAL}basic_auth_users:\n  alice: {hashed('openbarley')}\n")
+            site.renew()
+            expect(out | {"right": 0.0, "wrong password": 1.0})
+    assert site.told["applied"] == 1
