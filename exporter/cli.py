@@ -77,7 +77,11 @@ def _demo() -> int:
 
 def _check() -> int:
     config = _loaded()
-    config.admin_key()
+    try:
+        config.admin_key()
+    except SettingsError as error:
+        print(f"FAIL  {error}")
+        return 1
 
     async def run() -> bool:
         client = service.make_client(config, Telemetry())

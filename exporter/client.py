@@ -69,7 +69,7 @@ class Client:
         self._now = now
         self._limiter = _limiter(requests_per_minute)
         self._one_at_a_time = asyncio.Lock()
-        loopback = base_url.lower().startswith("http://")  # settings take plain http for loopback only: no proxy is asked
+        loopback = base_url.lower().startswith("http:")  # settings take plain http for loopback only: no proxy
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"anthropic-version": version, "user-agent": USER_AGENT, "accept": "application/json"},
@@ -139,18 +139,20 @@ class Client:
             "limit": "31",
         }
         try:
-            return await self._cost(query, f"cost {first} to {last}")
+            return await self._cost(query, first, last)
         except ApiCursorRefused:
-            return await self._cost(query, f"cost {first} to {last}")
+            return await self._cost(query, first, last)
 
-    async def _cost(self, query: Mapping[str, str | list[str]], what: str) -> CostDays:
+    async def _cost(self, query: Mapping[str, str | list[str]], first: date, last: date) -> CostDays:
         days: CostDays = {}
         marks: list[Mark] = []
         cursor: str | None = None
         while True:
-            async with self._attempt(Report.COST.value, what):
+            async with self._attempt(Report.COST.value, f"cost {first} to {last}"):
                 body = await self._get("/cost_report", Report.COST.value, query, cursor)
                 page = await asyncio.to_thread(wire.cost, body)
+                if strange := [day for day in page.days if not first <= day <= last]:
+                    raise ApiShapeChanged(f"{min(strange)} was not asked for")
                 if twice := days.keys() & page.days.keys():
                     raise ApiShapeChanged(f"{min(twice)} stands on two pages")
                 cursor = page.next_page
@@ -206,9 +208,8 @@ class Client:
             except (httpx.TimeoutException, TimeoutError):
                 raise ApiTimeout(f"no whole answer within {WHOLE_REQUEST:g} s") from None
             except httpx.TransportError as error:
-                raise ApiUnreachable(
-                    f"no connection: {answers.scrubbed(str(error) or type(error).__name__, key)}"
-                ) from None
+                detail = answers.scrubbed(str(error) or type(error).__name__, key)
+                raise ApiUnreachable(f"no connection: {detail}; check the network and ANTHROPIC_BASE_URL") from None
             except httpx.DecodingError:
                 raise ApiShapeChanged("the body's compression is damaged") from None
             finally:

@@ -7,13 +7,12 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-LARGEST_HEAD = 64 * 1024
-HEAD_SECONDS = 10.0
-
 
 class BoundedConnection(HttpToolsProtocol):
     """Closes a connection whose request line and headers are too large, or take too long."""
 
+    largest_head = 64 * 1024
+    head_seconds = 10.0
     _head = 0
     _deadline: asyncio.TimerHandle | None = None
 
@@ -30,7 +29,7 @@ class BoundedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came, unless it is too much for a head."""
         self._head += len(data)
-        if self._head > LARGEST_HEAD:
+        if self._head > self.largest_head:
             self.transport.abort()
         else:
             super().data_received(data)
@@ -53,7 +52,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._end_wait()
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+        self._deadline = self.loop.call_later(self.head_seconds, self.transport.abort)
 
     def _end_wait(self) -> None:
         if self._deadline:

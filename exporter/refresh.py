@@ -134,8 +134,11 @@ class Refresher:
         return self._task is not None and not self._task.done()
 
     def _begin(self, *, recent: bool) -> None:
-        if not self._running():
-            self._task = asyncio.create_task(self._run(recent=recent), name="refresh")
+        if self._running():
+            return
+        for standing in self.standings.values():
+            standing.begun(self._clock.monotonic(), recent=recent)
+        self._task = asyncio.create_task(self._run(recent=recent), name="refresh")
 
     def _fresh(self) -> bool:
         """Return whether a scrape is served at once."""
@@ -154,25 +157,35 @@ class Refresher:
     def _window(self) -> Window:
         return Window(self._clock.now().date(), self._window_days)
 
+    def _recent_days(self) -> list[date]:
+        window = self._window()
+        return [window.last - DAY * age for age in range(min(plan.RECENT_DAYS, window.days))]
+
     def _age_of_recent_days(self) -> float:
         """Return how long ago today and yesterday were read, in seconds; infinite where one of them was not."""
-        window, now = self._window(), self._clock.now()
-        recent = [window.last - DAY * age for age in range(min(plan.RECENT_DAYS, window.days))]
+        now = self._clock.now()
         ages = [
             (now - days[day]).total_seconds() if day in days else float("inf")
             for days in self._ledger.read_at().values()
-            for day in recent
+            for day in self._recent_days()
         ]
         return max(ages) if min(ages) >= 0 else float("inf")
 
     def _planned(self, *, recent: bool) -> list[Read]:
-        return plan.reads(
+        """Return what to ask for; with `recent` also a day of each report that failed, so that `up` tells of it."""
+        planned = plan.reads(
             self._window(),
             self._ledger.read_at(),
             self._clock.now(),
             recent=recent,
             failures=lambda report, day: self.standings[report].failures(day),
         )
+        if not recent:
+            return planned
+        asked = {(read.report, day) for read in planned for day in read.dates()}
+        failed = {report: self.standings[report].failed_days() for report in Report}
+        left = {report: [day for day in days if (report, day) not in asked] for report, days in failed.items()}
+        return planned + [Read(report, days[0], days[0]) for report, days in left.items() if days]
 
     async def _run(self, *, recent: bool) -> None:
         begun = self._clock.monotonic()
@@ -187,14 +200,23 @@ class Refresher:
             self._tell()
 
     async def _refresh(self, *, recent: bool) -> None:
-        planned = self._planned(recent=recent)
+        """Read what is planned, and publish now and then.
+
+        The page is fresh as soon as today and yesterday were asked for: a scrape gets those of both reports, and does
+        not wait for the older days of a first fill.
+        """
+        planned, newest = self._planned(recent=recent), self._recent_days()
+        left = sum(read.last in newest for read in planned)
         await self._read_directory()
         for read in planned:
+            left -= read.last in newest
             if self._may_ask(read.report):
                 await self._read(read)
                 if self._clock.monotonic() - self._published_at >= PUBLISH_EVERY:
                     await self._publish()
-                    self._fresh_at = self._published_at if recent else self._fresh_at
+                    if recent and left <= 0:
+                        self._fresh_at = self._published_at
+        self._ended(recent=recent)
         await self._publish()
         if self._ledger.holds_today(self._window()):
             await self._keep(partial(self._ledger.prune, self._window()))
@@ -205,7 +227,7 @@ class Refresher:
             if read.report == Report.CLAUDE_CODE:
                 usage = await self._source.claude_code(read.first, self._ledger.marks(read.first))
                 await self._keep(partial(self._ledger.put_usage, read.first, usage, read_at))
-                self._worked(read.report, [read.first])
+                self.standings[read.report].worked([read.first])
             else:
                 await self._take_bills(read, await self._source.cost(read.first, read.last), read_at)
         except ApiError as error:
@@ -218,7 +240,7 @@ class Refresher:
             rows = answer.get(day, ApiShapeChanged("the answer leaves this day out"))
             if not isinstance(rows, ApiError):
                 await self._keep(partial(self._ledger.put_cost, day, rows, read_at))
-                self._worked(read.report, [day])
+                self.standings[read.report].worked([day])
             elif day in answer or day < read_at.date():
                 bad[day] = rows
         if bad:
@@ -231,15 +253,15 @@ class Refresher:
         try:
             directory = await self._source.directory()
             await self._keep(partial(self._ledger.put_directory, directory, self._clock.now()))
-            self._worked(DIRECTORY, [])
+            self.standings[DIRECTORY].worked()
         except ApiError as error:
             self._failed(DIRECTORY, error, [])
 
-    def _worked(self, report: str, days: list[date]) -> None:
-        standing = self.standings[report]
-        if standing.worked(days):
-            log.info("the report can be read again", report=str(report))
-        self._note(report)
+    def _ended(self, *, recent: bool) -> None:
+        for report, standing in self.standings.items():
+            if standing.ended(recent=recent):
+                log.info("the report can be read again", report=str(report))
+            self._note(report)
 
     def _failed(self, report: str, error: ApiError, days: Mapping[date, ApiError] | list[date]) -> None:
         standing, monotonic = self.standings[report], self._clock.monotonic()

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import hashlib
 import os
 import signal
 import socket
@@ -55,21 +56,17 @@ def make_client(settings: Settings, telemetry: Telemetry, clock: Clock = SYSTEM_
 def make_ledger(settings: Settings, store: Store) -> Ledger:
     """Return a ledger that shows and stores users as EXPORTER_USER_LABEL says.
 
-    A store with names is emptied of them when they are not wanted any more, and one without is read again when they
-    are: a digest can not be turned back. Both are said in the log.
+    When that changed, or the key of the digests did, the days of Claude Code are forgotten and read again: a digest can
+    not be turned back, and a name that is not wanted any more must not stay in the file.
     """
     label = settings.exporter_user_label
-    wanted = "plain" if label == "email" else "digest"
-    if store.note(NAMES) not in (None, wanted):
-        log.warning("EXPORTER_USER_LABEL changed: the days of claude_code are read again", user_label=label)
+    key = None if label == "email" else _hash_key(settings, store)
+    stored_as = f"digest {hashlib.sha256(key).hexdigest()[:8]}" if key else "plain"
+    if store.note(NAMES) not in (None, stored_as):
+        log.warning("users are named otherwise now: the days of claude_code are read again", user_label=label)
         store.forget(Report.CLAUDE_CODE)
-    store.put_note(NAMES, wanted)
-    return Ledger(
-        store,
-        max_users=settings.exporter_max_users,
-        per_user=label != "none",
-        hash_key=None if wanted == "plain" else _hash_key(settings, store),
-    )
+    store.put_note(NAMES, stored_as)
+    return Ledger(store, max_users=settings.exporter_max_users, per_user=label != "none", hash_key=key)
 
 
 def _hash_key(settings: Settings, store: Store) -> bytes:
@@ -179,6 +176,7 @@ def listening(address: ListenAddress, scheme: str = "http") -> Iterator[tuple[so
     except OSError as error:
         reason = "it is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
         raise SettingsError(f"EXPORTER_LISTEN_ADDRESS: {address} can not be listened on: {reason}") from error
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     with listener:
         host = "localhost" if every else f"[{address.host}]" if ":" in address.host else address.host
         yield listener, f"{scheme}://{host}:{listener.getsockname()[1]}"

@@ -16,12 +16,17 @@ class Standing:
         self.failed_at: datetime | None = None
         self.paused_until = 0.0
         self._in_a_row = 0
+        self._retry_due = self._worked_now = self._failed_now = False
         self._failed_days: dict[date, int] = {}
 
     @property
     def refused(self) -> bool:
         """Whether it was the key that was refused: another key may work at once."""
         return isinstance(self.error, ApiUnauthorized | ApiForbidden)
+
+    def failed_days(self) -> list[date]:
+        """Return the days that failed and have not worked since, those that failed least often first."""
+        return sorted(self._failed_days, key=self.failures)
 
     def failures(self, day: date) -> int:
         """Return how often a day failed since it last worked."""
@@ -32,23 +37,38 @@ class Standing:
         return monotonic >= self.paused_until
 
     def wants_retry(self, monotonic: float) -> bool:
-        """Return whether it failed and its pause is over."""
-        return self.error is not None and self.may_ask(monotonic)
+        """Return whether it failed, its pause is over, and no refresh began since then."""
+        return self.error is not None and self._retry_due and self.may_ask(monotonic)
+
+    def begun(self, monotonic: float, *, recent: bool) -> None:
+        """Note that a refresh begins. With `recent` it is the retry, also when no turn comes to the day that failed."""
+        self._worked_now = self._failed_now = False
+        if recent and self.may_ask(monotonic):
+            self._retry_due = False
+
+    def ended(self, *, recent: bool) -> bool:
+        """Note that the refresh has ended; return whether it ends a failure of the report.
+
+        It does when all that was asked worked; and without `recent`, so without today's day, when no day is left that
+        failed: else one bad day would make the report go up and down.
+        """
+        if not self._worked_now or self._failed_now or (self._failed_days and not recent):
+            return False
+        ended, self.up, self.error = self.error is not None, True, None
+        return ended
 
     def lift(self) -> None:
         """End the pause."""
-        self.paused_until = 0.0
+        self.paused_until, self._retry_due = 0.0, True
 
-    def worked(self, days: Collection[date] = ()) -> bool:
-        """Note that these days were read; return whether this ends a failure of the report."""
+    def worked(self, days: Collection[date] = ()) -> None:
+        """Note that these days were read. A report that failed is up again when the refresh has ended well."""
         for day in days:
             self._failed_days.pop(day, None)
         self._in_a_row = 0
-        self.up = not self._failed_days
-        ended = self.up and self.error is not None
-        if self.up:
-            self.error = None
-        return ended
+        self._worked_now = True
+        if self.up is None:
+            self.up = True
 
     def failed(
         self, error: ApiError, days: Collection[date], *, now: datetime, monotonic: float, jitter: float
@@ -59,6 +79,7 @@ class Standing:
         self._in_a_row += 1
         new = self.error is None or self.error.reason != error.reason
         self.up, self.error, self.failed_at = False, error, now
+        self._retry_due = self._failed_now = True
         failures = max([self._in_a_row, *map(self.failures, days)])
         pause = pause_after(failures, error.pause, refused=self.refused, jitter=jitter)
         self.paused_until = monotonic + pause

@@ -164,10 +164,11 @@ class Store:
         if self._dir is None:
             return secrets.token_bytes(32)
         path = self._dir / HASH_KEY
-        with suppress(FileExistsError):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_hex(32).encode())
+        if not path.exists():
+            fresh = path.with_suffix(".new")  # renamed when complete: half a key would be another key
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+            fresh.rename(path)
         return path.read_bytes().strip()
 
     @contextmanager

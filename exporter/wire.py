@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from exporter.errors import ApiShapeChanged
@@ -19,18 +19,8 @@ from exporter.model import DAY, Actor, CostRow, ModelUse, Organization, ToolUse,
 
 _T = TypeVar("_T")
 
-
-def _whole(text: str) -> str:
-    """Refuse half of a surrogate pair: JSON can carry it, and no page, file or address can."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair") from None
-    return text
-
-
-_Text = Annotated[str, AfterValidator(_whole)]
-_Cursor = Annotated[_Text, Field(max_length=4096)]  # it goes into an address: httpx takes those up to 64 kB
+_Text = Annotated[str, Field(max_length=4096)]
+"""A bounded string; that it has a bound makes pydantic refuse half of a surrogate pair too, which no page can hold."""
 _Flag = Annotated[bool, Field(strict=True)]
 _Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 _Cents = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=48, decimal_places=30)]
@@ -98,13 +88,13 @@ class _TimeBucket(TypedDict):
 class _ClaudeCodePage(TypedDict):
     data: list[_Record]
     has_more: _Flag
-    next_page: NotRequired[_Cursor | None]
+    next_page: NotRequired[_Text | None]
 
 
 class _CostPage(TypedDict):
     data: list[Any]
     has_more: _Flag
-    next_page: NotRequired[_Cursor | None]
+    next_page: NotRequired[_Text | None]
 
 
 class _Workspace(TypedDict):
@@ -115,7 +105,7 @@ class _Workspace(TypedDict):
 class _WorkspacesPage(TypedDict):
     data: list[_Workspace]
     has_more: _Flag
-    last_id: NotRequired[_Cursor | None]
+    last_id: NotRequired[_Text | None]
 
 
 class _Me(TypedDict):
@@ -224,7 +214,7 @@ def _checked(adapter: TypeAdapter[_T], parsed: object, where: str = "") -> _T:
         return adapter.validate_python(parsed)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise ApiShapeChanged(f"{_path(where, first['loc'])}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise ApiShapeChanged(f"{_path(where, first['loc'])}: {first['msg']}") from None
 
 
 def _refuse_constant(text: str) -> None:
@@ -234,7 +224,7 @@ def _refuse_constant(text: str) -> None:
 def _path(where: str, location: tuple[int | str, ...]) -> str:
     """Return a location as `data[3].actor`. Keys of open maps may stand in it: tool names are no secret."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return (where + text).lstrip(".")[:100].encode(errors="replace").decode() or "the body"
+    return (where + text).lstrip(".")[:100] or "the body"
 
 
 def _cursor(has_more: bool, cursor: str | None, name: str) -> str | None:  # noqa: FBT001 - a field of the page
@@ -256,12 +246,14 @@ def _text(value: object, where: str) -> str:
     """Return a string that can be shown, `none` for null and for an empty one."""
     if value is None:
         return NONE
-    if not isinstance(value, str):
-        raise ApiShapeChanged(f"{where}: a string is expected")
     try:
-        return _whole(value) or NONE
-    except ValueError as error:
-        raise ApiShapeChanged(f"{where}: {error}") from None
+        if isinstance(value, str) and value.encode():
+            return value
+    except UnicodeEncodeError:
+        raise ApiShapeChanged(f"{where}: half of a surrogate pair") from None
+    if value != "":
+        raise ApiShapeChanged(f"{where}: a string is expected")
+    return NONE
 
 
 def _actor(fields: Mapping[str, Any], number: int) -> Actor:

@@ -1,0 +1,251 @@
+"""The truth about a page: every sample that it must show, computed in the plainest way from the API's JSON records.
+
+It shares no code with the exporter, the simulated organisation excepted. Money is exact: dollars as Decimal.
+All days of the window count as read.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.demo.organization import Organization
+
+Key = tuple[str, frozenset[tuple[str, str]]]
+Samples = dict[Key, Decimal]
+UserLabel = str | Callable[[str], str]
+
+_CLAUDE_CODE = "anthropic_claude_code_"
+_ACTOR_TYPES = {"user_actor": "user", "api_actor": "api_key"}
+_ALWAYS_SHOWN = {"user", "api_key"}
+_TOKENS = ("input", "output", "cache_read", "cache_creation")
+_LEFT_OUT = ("anthropic_exporter_", "anthropic_up", "anthropic_report_", "process_", "python_")
+_CENT = Decimal("0.01")
+
+
+class _Actor(NamedTuple):
+    actor_type: str
+    name: str
+
+
+class _Use(NamedTuple):
+    """One record, with its day, its actor, and (model, tokens, dollars) of each model."""
+
+    day: date
+    actor: _Actor
+    record: Mapping[str, Any]
+    models: list[tuple[str, Mapping[str, int], Decimal]]
+
+
+def expected_samples(
+    organization: Organization,
+    now: datetime,
+    *,
+    window_days: int = 90,
+    max_users: int = 2000,
+    user_label: UserLabel = "email",
+) -> Samples:
+    """Return all samples of sections 2.1 to 2.5 that a page must show at `now` (UTC), the health of reports excepted.
+
+    The key is the family and its labels, the value is exact. `user_label` is `email`, `none`, or a function from a
+    name to its label, as for `hash`. Of more than `max_users` users the most expensive keep their name.
+    """
+    today = now.astimezone(UTC).date()
+    days = [today - timedelta(days=age) for age in reversed(range(window_days))]
+    uses = [
+        _Use(day, _actor(record["actor"]), record, _models(record))
+        for day in days
+        for record in organization.claude_code_records(day, now)
+    ]
+    samples = _Sums()
+    _daily(samples, days, uses)
+    for day in days:
+        _costs(samples, day, organization.cost_results(day, now))
+    _distinct(samples, today, uses)
+    if user_label != "none":
+        _users(samples, uses, max_users, user_label)
+    _joins(samples, days, organization)
+    return samples.samples()
+
+
+def scrape_samples(text: str) -> Samples:
+    """Return all samples of an exposition page (text format 0.0.4) by family and labels; a repeated one is an error."""
+    samples: Samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            if key in samples:
+                raise ValueError(f"{_shown(key)} stands on the page twice")
+            samples[key] = Decimal(repr(float(sample.value)))
+    return samples
+
+
+def differences(expected: Samples, shown: Samples) -> list[str]:
+    """Return one line for each sample that is missing, too much or of another value than the nearest float.
+
+    What the exporter says about itself and its reports is left out.
+    """
+    return sorted(
+        f"{_shown(key)}: expected {expected.get(key, 'none')}, shown {shown.get(key, 'none')}"
+        for key in expected.keys() | shown.keys()
+        if not key[0].startswith(_LEFT_OUT) and not _same(expected.get(key), shown.get(key))
+    )
+
+
+class _Sums:
+    """Samples that grow by addition; to add 0 makes a sample appear."""
+
+    def __init__(self) -> None:
+        self._values: defaultdict[tuple[str, tuple[tuple[str, str], ...]], Decimal | int] = defaultdict(int)
+
+    def add(self, name: str, value: Decimal | int, **labels: str) -> None:
+        """Add to a sample."""
+        self._values[name, tuple(labels.items())] += value
+
+    def samples(self) -> Samples:
+        """Return all sums; the order in which labels were named does not matter."""
+        samples: defaultdict[Key, Decimal] = defaultdict(Decimal)
+        for (name, labels), value in self._values.items():
+            samples[name, frozenset(labels)] += value
+        return dict(samples)
+
+
+def _same(expected: Decimal | None, shown: Decimal | None) -> bool:
+    return expected is not None and shown is not None and float(expected) == float(shown)
+
+
+def _shown(key: Key) -> str:
+    labels = ",".join(f'{name}="{value}"' for name, value in sorted(key[1]))
+    return f"{key[0]}{{{labels}}}"
+
+
+def _actor(actor: Mapping[str, Any]) -> _Actor:
+    """Return the type and the name; an unknown actor is named by its first string beside `type`."""
+    kind = actor["type"]
+    names = [value for field, value in actor.items() if field != "type" and isinstance(value, str)]
+    return _Actor(_ACTOR_TYPES.get(kind, kind or "none"), (names[0] if names else "") or "none")
+
+
+def _timestamp(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp())
+
+
+def _dollars(cents: float | str) -> Decimal:
+    return Decimal(str(cents)) * _CENT
+
+
+def _daily(samples: _Sums, days: Iterable[date], uses: Iterable[_Use]) -> None:
+    for day in days:
+        for name in ("sessions", "commits", "pull_requests"):
+            samples.add(_CLAUDE_CODE + name, 0, date=str(day))
+        for change in ("added", "removed"):
+            samples.add(_CLAUDE_CODE + "lines_of_code", 0, date=str(day), change=change)
+    for day, actor in {(use.day, use.actor) for use in uses}:
+        samples.add(_CLAUDE_CODE + "daily_active_users", 1, date=str(day), actor_type=actor.actor_type)
+    for use in uses:
+        label = str(use.day)
+        _counts(samples, "", use.record, date=label)
+        for tool, answers in use.record["tool_actions"].items():
+            for action in ("accepted", "rejected"):
+                name = _CLAUDE_CODE + "tool_actions"
+                samples.add(name, answers[action], date=label, tool=tool or "none", action=action)
+        for model, tokens, cost in use.models:
+            for token_type in _TOKENS:
+                name = _CLAUDE_CODE + "tokens"
+                samples.add(name, tokens[token_type], date=label, model=model, token_type=token_type)
+            samples.add(_CLAUDE_CODE + "estimated_cost_usd", cost, date=label, model=model)
+
+
+def _counts(samples: _Sums, prefix: str, record: Mapping[str, Any], **labels: str) -> None:
+    core = record["core_metrics"]
+    name = _CLAUDE_CODE + prefix
+    samples.add(name + "sessions", core["num_sessions"], **labels)
+    samples.add(name + "commits", core["commits_by_claude_code"], **labels)
+    samples.add(name + "pull_requests", core["pull_requests_by_claude_code"], **labels)
+    for change in ("added", "removed"):
+        samples.add(name + "lines_of_code", core["lines_of_code"][change], change=change, **labels)
+
+
+def _models(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, int], Decimal]]:
+    return [
+        (entry["model"] or "none", entry["tokens"], _dollars(entry["estimated_cost"]["amount"]))
+        for entry in record["model_breakdown"]
+    ]
+
+
+def _costs(samples: _Sums, day: date, results: Iterable[Mapping[str, Any]]) -> None:
+    for result in results:
+        dollars = _dollars(result["amount"])
+        line = {name: result[name] or "none" for name in ("model", "cost_type", "token_type")}
+        samples.add("anthropic_cost_usd", dollars, date=str(day), **line)
+        workspace = result["workspace_id"] or "default"
+        samples.add("anthropic_workspace_cost_usd", dollars, date=str(day), workspace_id=workspace)
+
+
+def _distinct(samples: _Sums, today: date, uses: Iterable[_Use]) -> None:
+    windows = {"active_users": None, "monthly_active_users": 30, "weekly_active_users": 7}
+    for name, length in windows.items():
+        for actor_type in _ALWAYS_SHOWN | {use.actor.actor_type for use in uses}:
+            samples.add(_CLAUDE_CODE + name, 0, actor_type=actor_type)
+        for actor in {use.actor for use in uses if length is None or use.day > today - timedelta(days=length)}:
+            samples.add(_CLAUDE_CODE + name, 1, actor_type=actor.actor_type)
+
+
+def _users(samples: _Sums, uses: Iterable[_Use], max_users: int, user_label: UserLabel) -> None:
+    labels = _user_labels(uses, max_users, user_label)
+    dates: defaultdict[_Actor, set[date]] = defaultdict(set)
+    for use in uses:
+        shown = labels[use.actor]
+        dates[shown].add(use.day)
+        who = {"user": shown.name, "actor_type": shown.actor_type}
+        _counts(samples, "user_", use.record, **who)
+        _user_details(samples, use, who)
+    for actor, active in dates.items():
+        who = {"user": actor.name, "actor_type": actor.actor_type}
+        samples.add(_CLAUDE_CODE + "user_active_dates", len(active), **who)
+        samples.add(_CLAUDE_CODE + "user_last_active_timestamp_seconds", _timestamp(max(active)), **who)
+
+
+def _user_details(samples: _Sums, use: _Use, who: Mapping[str, str]) -> None:
+    for action in ("accepted", "rejected"):
+        number = sum(answers[action] for answers in use.record["tool_actions"].values())
+        samples.add(_CLAUDE_CODE + "user_tool_actions", number, action=action, **who)
+    for token_type in _TOKENS:
+        number = sum(tokens[token_type] for _, tokens, _ in use.models)
+        samples.add(_CLAUDE_CODE + "user_tokens", number, token_type=token_type, **who)
+    for model, _, cost in use.models:
+        samples.add(_CLAUDE_CODE + "user_estimated_cost_usd", cost, model=model, **who)
+
+
+def _user_labels(uses: Iterable[_Use], max_users: int, user_label: UserLabel) -> dict[_Actor, _Actor]:
+    """Return how each actor is shown: by its label, or as `other` of its type when it is not expensive enough.
+
+    Equal costs go by type and name. Of `other`, dates are counted as those of one user.
+    """
+    label = str if user_label == "email" else user_label
+    if not callable(label):
+        raise TypeError("user_label is email, none, or a function")
+    costs: defaultdict[_Actor, Decimal] = defaultdict(Decimal)
+    for use in uses:
+        actor = use.actor._replace(name=label(use.actor.name))
+        costs[actor] += sum((cost for _, _, cost in use.models), Decimal())
+    kept = set(sorted(costs, key=lambda actor: (-costs[actor], actor))[:max_users])
+    shown = {}
+    for actor in {use.actor for use in uses}:
+        named = actor._replace(name=label(actor.name))
+        shown[actor] = named if named in kept else actor._replace(name="other")
+    return shown
+
+
+def _joins(samples: _Sums, days: Iterable[date], organization: Organization) -> None:
+    for day in days:
+        samples.add("anthropic_date_timestamp_seconds", _timestamp(day), date=str(day))
+    me = organization.me()
+    samples.add("anthropic_organization_info", 1, organization_id=me["id"], organization_name=me["name"])
+    samples.add("anthropic_workspace_info", 1, workspace_id="default", workspace_name="default")
+    for workspace in organization.workspaces(include_archived=True):
+        labels = {"workspace_id": workspace["id"], "workspace_name": workspace["name"]}
+        samples.add("anthropic_workspace_info", 1, **labels)
