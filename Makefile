@@ -70,7 +70,7 @@ security: .venv/dev ## bandit, and known holes in what we depend on
 
 sbom: .venv/dev ## a bill of materials of what is shipped: dist/sbom.json
 	@mkdir -p dist
-	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-file dist/sbom.json requirements.txt
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements.txt
 
 golden-update: .venv/dev ## write the golden pages anew, after a change that is meant
 	GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q tests/golden
