@@ -1,0 +1,203 @@
+"""What each panel must show, straight from the organisation's truth. Shares no code with the generator.
+
+A chart is `{series: {day: value}}`, with None where a number is unknown; tiles and bar gauges are `{name: value}`; the
+table is `{(user, type): {column: value}}`.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache, cached_property
+from typing import TypeVar
+
+from tests.dashboard.asking import Picked
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], Decimal]
+Chart = Mapping[str, Mapping[str, float | None]]
+Values = Mapping[str, float]
+Table = Mapping[tuple[str, str], Mapping[str, float | None]]
+
+CC = "anthropic_claude_code_"
+PEOPLE = {"user": "People", "api_key": "API keys"}
+CHANGES = {"added": "Added", "removed": "Removed"}
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The organisation's samples, and the days (YYYY-MM-DD) that the picker chooses of them."""
+
+    samples: Samples
+    days: frozenset[str]
+
+    def sums(self, family: str, *by: str, **where: str) -> dict[tuple[str, ...], Decimal]:
+        """Return the sums of a family over the chosen days, by labels; `where` names the values of other labels."""
+        found: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+        for labels, value in self._families[family]:
+            if all(labels[key] == wish for key, wish in where.items()):
+                found[tuple(labels[label] for label in by)] += value
+        return dict(found)
+
+    @cached_property
+    def _families(self) -> Mapping[str, list[tuple[dict[str, str], Decimal]]]:
+        families: dict[str, list[tuple[dict[str, str], Decimal]]] = defaultdict(list)
+        chosen = {None, *self.days}
+        for (name, pairs), value in self.samples.items():
+            labels = dict(pairs)
+            if labels.get("date") in chosen:
+                families[name].append((labels, value))
+        return families
+
+    def by_day(self, family: str, label: str, **where: str) -> dict[str, dict[str, Decimal]]:
+        """Return for each value of `label` the sums by day."""
+        found: dict[str, dict[str, Decimal]] = defaultdict(dict)
+        for (day, name), value in self.sums(family, "date", label, **where).items():
+            found[name][day] = value
+        return dict(found)
+
+    def days_of(self, family: str, **where: str) -> dict[str, Decimal]:
+        """Return the sums by day."""
+        return {day: value for (day,), value in self.sums(family, "date", **where).items()}
+
+
+def chosen_days(samples: Samples, picked: Picked) -> frozenset[str]:
+    """Return the days of the window of which any part lies in the picker's range."""
+    first = picked.start - timedelta(days=1)
+    return frozenset(
+        dict(labels)["date"]
+        for (name, labels), seconds in samples.items()
+        if name == "anthropic_date_timestamp_seconds"
+        and first < datetime.fromtimestamp(int(seconds), UTC) <= picked.end
+    )
+
+
+@cache
+def charts(truth: Truth) -> dict[str, Chart]:
+    """Return what the charts over time must show, by title."""
+    return {
+        "Cost over time": _filled(truth.by_day("anthropic_cost_usd", "model")),
+        "Lines of code over time": _filled(_renamed(truth.by_day(f"{CC}lines_of_code", "change"), CHANGES)),
+        "User activity over time": _user_activity(truth),
+        "Token usage over time": _filled(truth.by_day(f"{CC}tokens", "model")),
+        "Tool actions distribution": _tool_actions(truth),
+        "Spend by workspace": _filled(_workspaces(truth)),
+        "Spend by token type": _filled(truth.by_day("anthropic_cost_usd", "token_type")),
+        "Billed against estimated cost": _billed_and_estimated(truth),
+        "Cost per active user": {"Cost per active user": _cost_per_user(truth)},
+        "Cache-read share": {"Cache-read share": _cache_share(truth)},
+    }
+
+
+@cache
+def values(truth: Truth) -> dict[str, Values]:
+    """Return what tiles and bar gauges must show, by title; bar gauges from the longest bar on."""
+    people = {"actor_type": "user"}
+    recent = {
+        "7 days": truth.sums(f"{CC}weekly_active_users", **people)[()],
+        "30 days": truth.sums(f"{CC}monthly_active_users", **people)[()],
+    }
+    cost = truth.sums("anthropic_cost_usd")[()]
+    by_model = _single(truth.sums("anthropic_cost_usd", "model"))
+    shown = {
+        "Total active users": _renamed(_single(truth.sums(f"{CC}active_users", "actor_type")), PEOPLE),
+        "Total lines of code accepted": _renamed(_single(truth.sums(f"{CC}lines_of_code", "change")), CHANGES),
+        "Total spend": {"Billed": cost},
+        "People active in the last 7 and 30 days": recent,
+        "Model usage distribution": _descending({model: amount / cost for model, amount in by_model.items()}),
+        "Acceptance rate by tool": _descending(_acceptance(truth)),
+    }
+    return {title: {name: float(value) for name, value in found.items()} for title, found in shown.items()}
+
+
+@cache
+def users(truth: Truth) -> Table:
+    """Return what the table of users must show."""
+    columns = {
+        "Cost": _per_user(truth, "estimated_cost_usd"),
+        "Tokens": _per_user(truth, "tokens"),
+        "Sessions": _per_user(truth, "sessions"),
+        "Lines added": _per_user(truth, "lines_of_code", change="added"),
+        "Lines removed": _per_user(truth, "lines_of_code", change="removed"),
+        "Commits": _per_user(truth, "commits"),
+        "Pull requests": _per_user(truth, "pull_requests"),
+        "Acceptance rate": _quotients(
+            _per_user(truth, "tool_actions", action="accepted"), _per_user(truth, "tool_actions")
+        ),
+        "Active days": _per_user(truth, "active_dates"),
+        "Last active": {key: 1000 * at for key, at in _per_user(truth, "last_active_timestamp_seconds").items()},
+    }
+    rows = set().union(*columns.values())
+    return {
+        row: {name: float(column[row]) if row in column else None for name, column in columns.items()} for row in rows
+    }
+
+
+def _per_user(truth: Truth, name: str, **where: str) -> dict[tuple[str, str], Decimal]:
+    sums = truth.sums(f"{CC}user_{name}", "user", "actor_type", **where)
+    return {(user, actor): value for (user, actor), value in sums.items()}
+
+
+def _user_activity(truth: Truth) -> Chart:
+    users = _renamed(truth.by_day(f"{CC}daily_active_users", "actor_type"), PEOPLE)
+    return _filled({**users, "Sessions": truth.days_of(f"{CC}sessions")})
+
+
+def _tool_actions(truth: Truth) -> Chart:
+    actions = truth.by_day(f"{CC}tool_actions", "action")
+    rate = _quotients(actions["accepted"], truth.days_of(f"{CC}tool_actions"))
+    shown = {"Accepted": actions["accepted"], "Rejected": actions["rejected"], "Acceptance rate": rate}
+    return _filled(shown, None)
+
+
+def _acceptance(truth: Truth) -> dict[str, Decimal]:
+    accepted = _single(truth.sums(f"{CC}tool_actions", "tool", action="accepted"))
+    return _quotients(accepted, _single(truth.sums(f"{CC}tool_actions", "tool")))
+
+
+def _workspaces(truth: Truth) -> dict[str, dict[str, Decimal]]:
+    infos = (dict(labels) for name, labels in truth.samples if name == "anthropic_workspace_info")
+    names = {info["workspace_id"]: info["workspace_name"] for info in infos}
+    return _renamed(truth.by_day("anthropic_workspace_cost_usd", "workspace_id"), names)
+
+
+def _billed_and_estimated(truth: Truth) -> Chart:
+    billed, estimated = truth.days_of("anthropic_cost_usd"), truth.days_of(f"{CC}estimated_cost_usd")
+    return _filled({"Billed, whole organisation": billed, "Estimated, Claude Code": estimated}, None)
+
+
+def _cost_per_user(truth: Truth) -> dict[str, float | None]:
+    estimated, users = truth.days_of(f"{CC}estimated_cost_usd"), truth.days_of(f"{CC}daily_active_users")
+    return {day: float(value) for day, value in _quotients(estimated, users).items()}
+
+
+def _cache_share(truth: Truth) -> dict[str, float | None]:
+    by_type = truth.by_day(f"{CC}tokens", "token_type")
+    prompt: dict[str, Decimal] = defaultdict(Decimal)
+    for token_type, days in by_type.items():
+        for day, tokens in days.items():
+            prompt[day] += 0 if token_type == "output" else tokens
+    return {day: float(value) for day, value in _quotients(by_type["cache_read"], prompt).items()}
+
+
+def _quotients(parts: Mapping[Key, Decimal], wholes: Mapping[Key, Decimal]) -> dict[Key, Decimal]:
+    return {key: part / wholes[key] for key, part in parts.items() if wholes[key]}
+
+
+def _filled(series: Mapping[str, Mapping[str, Decimal]], empty: float | None = 0.0) -> Chart:
+    days = sorted(set().union(*series.values()))
+    return {name: {day: float(found[day]) if day in found else empty for day in days} for name, found in series.items()}
+
+
+def _renamed(found: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
+    return {names.get(name, name): value for name, value in found.items()}
+
+
+def _single(found: Mapping[tuple[str, ...], Decimal]) -> dict[str, Decimal]:
+    return {name: value for (name,), value in found.items()}
+
+
+def _descending(found: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return dict(sorted(found.items(), key=lambda item: -item[1]))

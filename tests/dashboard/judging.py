@@ -1,0 +1,95 @@
+"""Differences between what a panel shows and what it must show, as sentences: none when they agree."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from tests.dashboard.expected import Chart, Table, Truth, Values, charts, users, values
+from tests.dashboard.library import Field, Frame, same
+
+TABLE = "User usage breakdown"
+_FROM_THE_LONGEST = {"Model usage distribution", "Acceptance rate by tool"}
+
+
+def differences(title: str, frames: list[Frame], truth: Truth) -> Iterator[str]:
+    """Yield what is wrong with the frames of the panel of this title."""
+    if title == TABLE:
+        yield from table_differences(frames, users(truth))
+    elif title in charts(truth):
+        yield from chart_differences(frames, charts(truth)[title])
+    else:
+        yield from value_differences(frames, values(truth)[title], ordered=title in _FROM_THE_LONGEST)
+
+
+def chart_differences(frames: list[Frame], true: Chart) -> Iterator[str]:
+    """Yield what is wrong with a chart: one frame, the days as times, strictly ascending, the series, the sums."""
+    if len(frames) != 1 or not frames[0]:
+        yield f"{len(frames)} frames, or one without fields"
+        return
+    day, *series = frames[0]
+    yield from _time_differences(day, true)
+    if sorted(field.name for field in series) != sorted(true):
+        yield f"series {[field.name for field in series]}, not {list(true)}"
+        return
+    for field in series:
+        yield from _series_differences(day, field, true[field.name])
+
+
+def _time_differences(day: Field, true: Chart) -> Iterator[str]:
+    if (day.name, day.type) != ("Day", "time"):
+        yield f"the first field is {day.name} of type {day.type}"
+    if None in day.values or any(later <= earlier for earlier, later in zip(day.values, day.values[1:], strict=False)):
+        yield "the days are not strictly ascending"
+    days = sorted(set().union(*true.values()))
+    if list(day.values) != [_milliseconds(one) for one in days]:
+        yield f"{len(day.values)} days, not {len(days)}, or others"
+
+
+def _series_differences(day: Field, field: Field, true: Mapping[str, float | None]) -> Iterator[str]:
+    if field.type != "number":
+        yield f"{field.name} is of type {field.type}"
+        return
+    shown = dict(zip(day.values, field.values, strict=True))
+    for one, value in true.items():
+        if not same(shown.get(_milliseconds(one)), value):
+            yield f"{field.name} on {one}: {shown.get(_milliseconds(one))}, not {value}"
+    total = sum(value or 0 for value in field.values)
+    if not same(total, sum(value or 0 for value in true.values())):
+        yield f"{field.name}: the sum is {total}"
+
+
+def value_differences(frames: list[Frame], true: Values, *, ordered: bool) -> Iterator[str]:
+    """Yield what is wrong with tiles or bars: for each a number field with its name and its one value."""
+    shown = {field.name: field.values for frame in frames for field in frame if field.type == "number"}
+    if (list(shown) != list(true)) if ordered else (sorted(shown) != sorted(true)):
+        yield f"{list(shown)}, not {list(true)}"
+        return
+    for name, value in true.items():
+        if len(shown[name]) != 1 or not same(shown[name][0], value):
+            yield f"{name}: {shown[name]}, not {value}"
+
+
+def table_differences(frames: list[Frame], true: Table) -> Iterator[str]:
+    """Yield what is wrong with the table of users: the columns in order, a row for each user, the dearest first."""
+    if len(frames) != 1:
+        yield f"{len(frames)} frames"
+        return
+    columns = {field.name: field for field in frames[0]}
+    wanted = ["User", "Type", *next(iter(true.values()))]
+    if list(columns) != wanted:
+        yield f"columns {list(columns)}, not {wanted}"
+        return
+    rows = list(zip(columns["User"].values, columns["Type"].values, strict=True))
+    if sorted(rows) != sorted(true):
+        yield f"{len(rows)} rows, not {len(true)}, or others"
+        return
+    for name in wanted[2:]:
+        for row, value in zip(rows, columns[name].values, strict=True):
+            if not same(value, true[row][name]):
+                yield f"{name} of {row}: {value}, not {true[row][name]}"
+    cost = [value or 0 for value in columns["Cost"].values]
+    if cost != sorted(cost, reverse=True):
+        yield "not sorted by cost"
+
+
+def _milliseconds(day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * 1000
