@@ -1,0 +1,98 @@
+"""Write the references that are made from the code, or with `--check` only tell whether the files are up to date.
+
+Usage: python -m docs.generate [--check]
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from exporter import catalogue
+from exporter.model import Family
+from exporter.settings import described
+
+REFERENCE = Path(__file__).parent / "reference"
+SECTIONS: Mapping[str, tuple[str, tuple[Family, ...]]] = {
+    "Claude Code by day": (
+        "A day that was read and is empty is 0 in the families with closed labels; a day not read has no series.",
+        catalogue.DAILY,
+    ),
+    "Cost by day": ("Two views of the same bill: never add the two families.", catalogue.COST),
+    "Distinct users": (
+        "Each family is one number per actor type: users of two windows or days can not be added.",
+        catalogue.DISTINCT,
+    ),
+    "Users": (
+        "Absent with EXPORTER_USER_LABEL=none. Beyond EXPORTER_MAX_USERS, users are summed into user `other`.",
+        catalogue.USERS,
+    ),
+    "Keys for joins": ("These choose and name what the families above show.", catalogue.JOINS),
+    "Health of the data": ("Whether the numbers above can be trusted.", catalogue.HEALTH),
+    "The exporter itself": (
+        "Beside these, the page holds `process_*` and `python_*` of the process.",
+        catalogue.EXPORTER,
+    ),
+}
+
+
+def metrics() -> str:
+    """Return docs/reference/metrics.md: every family of the catalogue, in the order of the page."""
+    lines = [
+        "# Metrics",
+        "",
+        "Made from `exporter/catalogue.py` by `make docs`. Dates are UTC days, money is US dollars. Families with a",
+        "`date` hold one sample for each day of the window and each combination of their other labels.",
+        "`actor_type` is `user`, `api_key`, or the API's own word for another kind of actor.",
+    ]
+    for title, (lead, families) in SECTIONS.items():
+        lines += ["", f"## {title}", "", lead, "", "| family | type | labels | meaning |", "|---|---|---|---|"]
+        lines += _rows((f"`{one.name}`", one.kind, _code(one.labels), one.help) for one in families)
+    return "\n".join(lines) + "\n"
+
+
+def settings() -> str:
+    """Return docs/reference/settings.md: every setting with its default and its meaning."""
+    lines = [
+        "# Settings",
+        "",
+        "Made from `exporter/settings.py` by `make docs`. They are environment variables; a file `.env` in the working",
+        "directory is read too, and is weaker. An empty value is the default. A wrong value ends the start with exit",
+        "code 2 and a line for each; an unknown `EXPORTER_*` name is warned of.",
+        "",
+        "| setting | default | meaning |",
+        "|---|---|---|",
+    ]
+    lines += _rows(
+        (f"`{name}`", _code([default] if default else []), meaning) for name, default, meaning in described()
+    )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Return the exit code: 0, or 1 when `--check` finds another file than would be written."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description="Write docs/reference/.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
+    check: bool = parser.parse_args().check
+    stale = []
+    for name, text in (("metrics.md", metrics()), ("settings.md", settings())):
+        path = REFERENCE / name
+        if not check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+    for name in stale:
+        sys.stderr.write(f"docs/reference/{name} is out of date: run python -m docs.generate\n")
+    return 1 if stale else 0
+
+
+def _rows(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
+
+
+def _code(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

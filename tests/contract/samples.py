@@ -1,0 +1,49 @@
+"""The sample payloads of the Admin API and how to serve them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+FOLDER = Path(__file__).parent.parent / "fixtures" / "api"
+
+
+def body(name: str) -> bytes:
+    """Return the bytes of a sample."""
+    return (FOLDER / f"{name}.json").read_bytes()
+
+
+def answer(name: str) -> httpx.Response:
+    """Return a sample as a response: an `error_*` file holds its status and headers too."""
+    sample: dict[str, Any] = json.loads(body(name))
+    if name.startswith("error_"):
+        return httpx.Response(sample["status"], headers=sample["headers"], json=sample["body"])
+    return httpx.Response(200, content=body(name), headers={"content-type": "application/json"})
+
+
+NOT_READ = {
+    "analytics_cost_new_beta": "the successor of cost_report, in beta: it may become a second source",
+    "analytics_cost_report_legacy": "for Enterprise organisations, with another kind of key",
+    "analytics_summaries_v2023-06-01": "for Enterprise organisations, with another kind of key",
+    "analytics_summaries_v2026-10-21": "for Enterprise organisations, with another kind of key",
+    "analytics_usage_new_beta": "the successor of usage_report/messages, in beta",
+    "analytics_usage_report_legacy": "for Enterprise organisations, with another kind of key",
+    "analytics_user_cost_report_legacy": "for Enterprise organisations, with another kind of key",
+    "analytics_user_usage_report_legacy": "for Enterprise organisations, with another kind of key",
+    "analytics_users": "for Enterprise organisations, with another kind of key",
+    "api_keys_v2023-06-01": "keys are named in the report itself",
+    "api_keys_v2026-10-21": "keys are named in the report itself",
+    "rate_limits_v2023-06-01": "limits of inference, and no use",
+    "rate_limits_v2026-10-21": "limits of inference, and no use",
+    "spend_limits_effective": "for Enterprise organisations",
+    "spend_limits_list_beta": "limits, and no use; in beta",
+    "usage_messages_1m_bucket": "tokens of all use by the minute: no family shows them",
+    "usage_messages_grouped_1d": "tokens of all use by day: no family shows them",
+    "usage_messages_ungrouped_1d": "tokens of all use by day: no family shows them",
+    "users_empty": "users are named in the report itself",
+    "users_page1": "users are named in the report itself",
+    "users_page2_last": "users are named in the report itself",
+    "workspace_get_default": "the default workspace is called default on the page",
+}
+"""Samples of what this exporter does not read, and why. Its readers refuse them."""

@@ -1,0 +1,91 @@
+"""The documents tell the truth: references equal the code, names exist, links lead somewhere."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from exporter.catalogue import FAMILIES
+from exporter.settings import described
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+EVERY = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+SETTINGS = {name for name, _, _ in described()}
+FAMILY_NAMES = {family.name for family in FAMILIES}
+NO_SETTINGS = {"ANTHROPIC_API_KEY", "EXPORTER_PORT", "EXPORTER_SERVICE"}
+"""Names that documents may mention since the code knows them, though they are no settings."""
+
+
+def test_the_references_are_what_the_code_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m docs.generate` would change nothing."""
+    monkeypatch.setattr(sys, "argv", ["generate", "--check"])
+    assert generate.main() == 0
+
+
+def test_a_stale_reference_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An old file and a missing one are named, and nothing is written; without `--check` both are."""
+    monkeypatch.setattr(generate, "REFERENCE", tmp_path)
+    (tmp_path / "metrics.md").write_text("old")
+    monkeypatch.setattr(sys, "argv", ["generate", "--check"])
+    assert generate.main() == 1
+    assert [line.partition(" ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "docs/reference/metrics.md",
+        "docs/reference/settings.md",
+    ]
+    monkeypatch.setattr(sys, "argv", ["generate"])
+    assert generate.main() == 0
+    assert (tmp_path / "metrics.md").read_text() == generate.metrics()
+    assert (tmp_path / "settings.md").read_text() == generate.settings()
+
+
+def test_every_family_and_every_setting_is_in_its_reference() -> None:
+    """No section of the generator leaves one out, and each stands once."""
+    for names, text in ((FAMILY_NAMES, generate.metrics()), (SETTINGS, generate.settings())):
+        assert sorted(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == sorted(names)
+
+
+def test_the_readme_names_every_setting() -> None:
+    """With those that are only in a combined row."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`((?:ANTHROPIC|EXPORTER)_\w+)`", readme)) >= SETTINGS
+
+
+@EVERY
+def test_every_setting_that_a_document_names_exists(path: Path) -> None:
+    """A renamed setting is renamed everywhere."""
+    named = set(re.findall(r"\b(?:ANTHROPIC|EXPORTER)_[A-Z_]*[A-Z]", path.read_text(encoding="utf-8")))
+    assert named - SETTINGS - NO_SETTINGS == set()
+
+
+@EVERY
+def test_every_family_that_a_document_names_exists(path: Path) -> None:
+    """In PromQL too. A name that ends in `_` or before a `*` or `.` is the beginning of several."""
+    text = path.read_text(encoding="utf-8")
+    for name, wild in re.findall(r"(?<![\w:/-])(anthropic_[a-z_]+)(\*|\.\.\.)?", text):
+        known = FAMILY_NAMES | {f"{family}{end}" for family in FAMILY_NAMES for end in ("_bucket", "_sum", "_count")}
+        begins = any(one.startswith(name) for one in known) if wild or name.endswith("_") else name in known
+        assert begins or name == "anthropic_admin_key", name
+
+
+@EVERY
+def test_every_relative_link_leads_to_a_file(path: Path) -> None:
+    """And its anchor to a heading, where it has one."""
+    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,0 +1,131 @@
+"""What an answer other than 200 means."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from exporter import answers
+from exporter.errors import (
+    ApiCursorRefused,
+    ApiError,
+    ApiForbidden,
+    ApiRefused,
+    ApiThrottled,
+    ApiUnauthorized,
+    ApiUnavailable,
+)
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+KEY = "sk-ant-admin01-the-real-one"
+
+
+def refusal(status: int, body: bytes = b"", *, key: str = KEY, with_cursor: bool = False) -> ApiError:
+    """Return the error of an answer without headers."""
+    return answers.refusal(status, {}, body, key=key, now=NOW, with_cursor=with_cursor)
+
+
+@pytest.mark.parametrize(
+    ("status", "with_cursor", "kind"),
+    [
+        (400, False, ApiRefused),
+        (400, True, ApiCursorRefused),
+        (410, True, ApiCursorRefused),
+        (410, False, ApiRefused),
+        (401, True, ApiUnauthorized),
+        (403, True, ApiForbidden),
+        (404, True, ApiRefused),
+        (408, False, ApiUnavailable),
+        (409, False, ApiRefused),
+        (413, False, ApiRefused),
+        (429, True, ApiThrottled),
+        (500, True, ApiUnavailable),
+        (503, False, ApiUnavailable),
+        (529, False, ApiUnavailable),
+        (599, False, ApiUnavailable),
+        (301, False, ApiRefused),
+        (307, False, ApiRefused),
+        (204, False, ApiRefused),
+    ],
+)
+def test_each_status_is_an_error_of_its_kind(status: int, with_cursor: bool, kind: type[ApiError]) -> None:  # noqa: FBT001 - a table
+    """Exactly that kind: a refused cursor is no other refusal."""
+    assert type(refusal(status, with_cursor=with_cursor)) is kind
+
+
+def test_the_message_says_what_the_api_said_and_what_to_do() -> None:
+    """Status, type and message of the body, the id for the vendor's support, and advice."""
+    body = json.dumps({"error": {"type": "permission_error", "message": "Missing required scopes."}}).encode()
+    error = answers.refusal(403, {"request-id": "req_1"}, body, key=KEY, now=NOW, with_cursor=False)
+    assert str(error) == (
+        "HTTP 403, permission_error: Missing required scopes.; request-id req_1; the key lacks a scope: "
+        "use an Admin API key, made by an admin of the organisation in the Console"
+    )
+
+
+def test_a_body_that_is_no_error_of_the_api_is_not_echoed() -> None:
+    """A page of a proxy may hold anything."""
+    assert str(refusal(502, b"<html>secret</html>")) == "HTTP 502, no error of the API in the body"
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("sk-ant-api03-x", "this looks like a key for the Messages API; an Admin key begins with sk-ant-admin"),
+        ("sk-ant-oat01-x", "this looks like an OAuth token; an Admin key begins with sk-ant-admin"),
+        ("sk-ant-ort01-x", "this looks like an OAuth token; an Admin key begins with sk-ant-admin"),
+    ],
+)
+def test_a_key_of_another_kind_gets_a_sentence_of_its_own(key: str, hint: str) -> None:
+    """With 401 and 403, and with nothing else."""
+    for status in (401, 403):
+        assert answers.advice(status, key)[1:] == [hint]
+        assert len(answers.advice(status, KEY)) == 1
+    assert hint not in answers.advice(429, key)
+    assert answers.advice(500, key) == []
+
+
+PAUSES: list[tuple[dict[str, str], float | None]] = [
+    ({}, None),
+    ({"x-should-retry": "false", "retry-after": "5"}, 300),
+    ({"x-should-retry": "true"}, None),
+    ({"retry-after-ms": "2500", "retry-after": "9"}, 2.5),
+    ({"retry-after": "17", "anthropic-ratelimit-requests-reset": "2026-11-22T13:00:00Z"}, 17),
+    ({"retry-after": "1.5"}, 1.5),
+    ({"retry-after": "Sun, 22 Nov 2026 12:00:30 GMT"}, 30),
+    ({"retry-after": "Sun, 22 Nov 2026 12:00:30 -0000"}, 30),
+    ({"anthropic-ratelimit-requests-reset": "2026-11-22T12:00:45Z"}, 45),
+    ({"anthropic-ratelimit-requests-reset": "2026-11-22T13:00:45+01:00"}, 45),
+    ({"retry-after": "0"}, 1),
+    ({"retry-after-ms": "1"}, 1),
+    ({"retry-after": "Sun, 22 Nov 2026 11:00:00 GMT"}, 1),
+    ({"retry-after": "86400"}, 3600),
+    ({"anthropic-ratelimit-requests-reset": "2027-01-01T00:00:00Z"}, 3600),
+    ({"retry-after": "soon"}, None),
+    ({"retry-after": "-5"}, None),
+    ({"retry-after": "1e9"}, None),
+    ({"retry-after": "1 Jan 2026 99999999999:00:00"}, None),
+    ({"retry-after-ms": "\u00b2"}, None),
+    ({"retry-after": "soon", "anthropic-ratelimit-requests-reset": "2026-11-22T12:00:45Z"}, 45),
+]
+
+
+@pytest.mark.parametrize(("headers", "pause"), PAUSES, ids=lambda value: str(value)[:70])
+def test_the_pause_that_the_headers_ask_for(headers: dict[str, str], pause: float | None) -> None:
+    """In the order of the design, between a second and an hour; what can not be read says nothing."""
+    assert answers.pause(headers, NOW) == pause
+
+
+def test_text_from_outside_is_one_short_line_without_keys() -> None:
+    """Neither our key, nor what looks like another, nor a line break that would forge a log line."""
+    text = f"{KEY} and sk-ant-api03-other\nlevel=error\x1b[31m\ud83d" + "x" * 1000
+    said = answers.scrubbed(text, KEY)
+    assert said.startswith("[key] and [key] level=error [31m xxx")
+    assert len(said) == 300
+
+
+def test_a_key_without_the_usual_beginning_is_scrubbed_too() -> None:
+    """The key itself is looked for, whatever it looks like; also in the request id."""
+    body = json.dumps({"error": {"type": "authentication_error", "message": "bad key hunter-22"}}).encode()
+    error = answers.refusal(401, {"request-id": "hunter-22"}, body, key="hunter-22", now=NOW, with_cursor=False)
+    assert "hunter" not in str(error)

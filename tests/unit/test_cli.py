@@ -1,0 +1,107 @@
+"""The command: exit codes, one line for each mistake, and help with every setting."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from exporter import __version__, cli, settings
+from exporter.settings import Settings
+from exporter.store import Store
+
+KEY = "sk-ant-admin01-for-the-tests"
+
+
+@pytest.fixture(autouse=True)
+def as_before(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put logging and the umask of the test run back; work in an empty folder, with no secrets folder."""
+    monkeypatch.setattr(settings, "SECRETS_DIR", folder / "none")
+    root, mask = logging.getLogger(), os.umask(0o022)
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    os.umask(mask)
+    structlog.reset_defaults()
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Return the exit code, standard output and standard error of a command."""
+    try:
+        code = cli.main(arguments)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    return (code, *capsys.readouterr())
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Name and number."""
+    assert run(capsys, "--version") == (0, f"anthropic-exporter {__version__}\n", "")
+
+
+def test_help_has_every_setting_and_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """With defaults."""
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    for name in Settings.model_fields:
+        assert f"\n  {name.upper()}" in out
+    assert "EXPORTER_WINDOW_DAYS (default 90)" in out
+    assert all(f"\n    {command}" in out for command in ("serve", "demo", "check"))
+
+
+def test_an_unknown_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2."""
+    assert run(capsys, "sing")[0] == 2
+
+
+def test_wrong_settings_are_a_line_each_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback, nothing on standard output."""
+    monkeypatch.setenv("EXPORTER_WINDOW_DAYS", "0")
+    monkeypatch.setenv("EXPORTER_CACHE_TTL", "soon")
+    code, out, err = run(capsys)
+    assert (code, out) == (2, "")
+    assert [line[:41] for line in err.splitlines()] == [
+        "anthropic-exporter: EXPORTER_WINDOW_DAYS:",
+        "anthropic-exporter: EXPORTER_CACHE_TTL: m",
+    ]
+
+
+def test_without_a_key_nothing_starts(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """And no file is made."""
+    code, _, err = run(capsys, "serve")
+    assert code == 2
+    assert err.startswith("anthropic-exporter: ANTHROPIC_ADMIN_KEY is missing: ")
+    assert list(folder.iterdir()) == []
+
+
+def test_check_without_a_key_fails_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """As for a key that is refused."""
+    code, out, _ = run(capsys, "check")
+    assert code == 1
+    assert out.startswith("FAIL  ANTHROPIC_ADMIN_KEY is missing: ")
+
+
+def test_a_folder_in_use_is_a_line_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    """The second process says so and stops; unknown settings were told before that."""
+    monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", KEY)
+    monkeypatch.setenv("EXPORTER_WINDOW", "7")
+    first = Store(folder / "data")
+    code, out, err = run(capsys)
+    first.close()
+    assert (code, out) == (1, "")
+    warning, problem = err.splitlines()
+    assert 'level=warning msg="EXPORTER_WINDOW is not a setting; did you mean EXPORTER_WINDOW_DAYS?"' in warning
+    assert problem == "anthropic-exporter: EXPORTER_DATA_DIR: another process uses data; give each its own folder"
+    assert KEY not in err
+
+
+def test_files_that_are_made_are_for_their_owner_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """They hold names."""
+    run(capsys, "check")
+    assert os.umask(0o077) == 0o077
