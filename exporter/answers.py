@@ -1,6 +1,6 @@
 """What an answer other than 200 means: which error, how long to wait, what the reader can do. Pure.
 
-Status codes and headers: admin-api 5.4 and 5.5; message texts are never matched, since they may change.
+Status codes and headers: API reference, Errors and Rate limits; message texts are never matched, since they may change.
 """
 
 import re
@@ -25,6 +25,7 @@ SHORTEST_WAIT = 1.0
 _SERVER_ERROR = 500
 _KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 _ADVICE = {
+    400: "if every request is refused so, check ANTHROPIC_VERSION",
     401: "the key is unknown, expired or revoked: put a new Admin key in ANTHROPIC_ADMIN_KEY or its file",
     403: "the key lacks a scope: use an Admin API key, made by an admin of the organisation in the Console",
     404: "check ANTHROPIC_BASE_URL and ANTHROPIC_VERSION",

@@ -1,6 +1,6 @@
 """Authenticated paging over the Admin API: time-outs, bounds, the request budget, and what a refusal means.
 
-One request at a time, since the budget belongs to the whole organisation (admin-api 5.5). A failed request is not
+One request at a time, since the budget belongs to the whole organisation. A failed request is not
 repeated here: `refresh` decides when a report is asked again. The key goes to the configured host only, redirects are
 refused, and no error holds it.
 """
@@ -129,7 +129,8 @@ class Client:
         """Return what cost_report says of the days from `first` to `last` (both included, at most 31).
 
         A day's value is its rows, or why that day can not be read; a day that the answer leaves out is not there.
-        Both bounds are sent, aligned to midnight UTC, the end exclusive (admin-api 2.3). Raises ApiError.
+        Both bounds are sent, aligned to midnight UTC, the end exclusive: other bounds are refused with 400
+        (Usage and Cost API guide, and integrators' reports). Raises ApiError.
         """
         query: dict[str, str | list[str]] = {
             "starting_at": f"{midnight(first):%Y-%m-%dT%H:%M:%SZ}",

@@ -1,8 +1,9 @@
 """Which days to read now, and how long to leave a failed report alone. Pure: what is stored and the time come in.
 
 The API restates days: today grows, yesterday is complete an hour after midnight at the earliest, older days may shift
-(admin-api 1.5, 2.3). So the last two days are read at every refresh, days 2 to 6 hourly, the rest once a day. A day
-that was last read before it could be complete counts as one that was never read.
+(guides of the Claude Code Analytics API and of the Usage and Cost API). So the last two days are read at every
+refresh, days 2 to 6 hourly, the rest once a day. A day that was last read before it could be complete counts as one
+that was never read.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -14,7 +15,7 @@ from exporter.model import DAY, Report, Window, midnight
 RECENT_DAYS = 2
 HOURLY_DAYS = 7
 DATA_LAG = timedelta(hours=1)
-"""usage_report/claude_code leaves out what is younger than this (admin-api 1.5)."""
+"""usage_report/claude_code leaves out what is younger than this (guide of the Claude Code Analytics API)."""
 COST_DAYS_PER_REQUEST = 31
 DIRECTORY_AGE = timedelta(days=1)
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0

@@ -1,4 +1,4 @@
-"""A page of API JSON into rows: the only place that knows the vendor's field names.
+"""A page of API JSON into rows: with `shapes`, the only place that knows the vendor's field names.
 
 Additions are taken (unknown fields, actors, tools, models, enum values); what is missing or ill-typed is refused with
 `ApiShapeChanged`, whose message names the field and never holds a value, since values may be e-mail addresses.
@@ -9,115 +9,15 @@ import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import TypeAdapter, ValidationError
 
+from exporter import shapes
 from exporter.errors import ApiShapeChanged
 from exporter.model import DAY, Actor, CostRow, ModelUse, Organization, ToolUse, UsageRow
 
 _T = TypeVar("_T")
-
-_Text = Annotated[str, Field(max_length=4096)]
-"""A bounded string; that it has a bound makes pydantic refuse half of a surrogate pair too, which no page can hold."""
-_Flag = Annotated[bool, Field(strict=True)]
-_Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-_Cents = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=48, decimal_places=30)]
-_Dollars = Annotated[str, Field(pattern="^USD$")]
-
-
-class _Lines(TypedDict):
-    added: _Count
-    removed: _Count
-
-
-class _Core(TypedDict):
-    num_sessions: _Count
-    lines_of_code: _Lines
-    commits_by_claude_code: _Count
-    pull_requests_by_claude_code: _Count
-
-
-class _Action(TypedDict):
-    accepted: _Count
-    rejected: _Count
-
-
-class _Tokens(TypedDict):
-    input: _Count
-    output: _Count
-    cache_read: _Count
-    cache_creation: _Count
-
-
-class _Estimate(TypedDict):
-    amount: _Cents
-    currency: _Dollars
-
-
-class _Model(TypedDict):
-    model: _Text | None
-    tokens: _Tokens
-    estimated_cost: _Estimate
-
-
-class _Record(TypedDict):
-    date: str
-    actor: dict[str, Any]
-    core_metrics: _Core
-    tool_actions: dict[str, _Action]
-    model_breakdown: list[_Model]
-
-
-class _Result(TypedDict):
-    amount: _Cents
-    currency: _Dollars
-    model: _Text | None
-    cost_type: _Text | None
-    token_type: _Text | None
-    workspace_id: _Text | None
-
-
-class _TimeBucket(TypedDict):
-    starting_at: str
-    ending_at: str
-    results: list[_Result]
-
-
-class _ClaudeCodePage(TypedDict):
-    data: list[_Record]
-    has_more: _Flag
-    next_page: NotRequired[_Text | None]
-
-
-class _CostPage(TypedDict):
-    data: list[Any]
-    has_more: _Flag
-    next_page: NotRequired[_Text | None]
-
-
-class _Workspace(TypedDict):
-    id: _Text
-    name: _Text
-
-
-class _WorkspacesPage(TypedDict):
-    data: list[_Workspace]
-    has_more: _Flag
-    last_id: NotRequired[_Text | None]
-
-
-class _Me(TypedDict):
-    id: _Text
-    name: _Text
-
-
-_CLAUDE_CODE = TypeAdapter(_ClaudeCodePage)
-_COST = TypeAdapter(_CostPage)
-_TIME_BUCKET = TypeAdapter(_TimeBucket)
-_WORKSPACES = TypeAdapter(_WorkspacesPage)
-_ME = TypeAdapter(_Me)
 
 NONE = "none"
 DEFAULT_WORKSPACE = "default"
@@ -146,8 +46,8 @@ class WorkspacePage(NamedTuple):
 
 
 def claude_code(body: bytes, day: date) -> UsagePage:
-    """Return the rows of a page of usage_report/claude_code that was asked for `day`; see admin-api 1.2 and 1.3."""
-    page = _validated(_CLAUDE_CODE, body)
+    """Return the rows of a page of usage_report/claude_code that was asked for `day`."""
+    page = _validated(shapes.CLAUDE_CODE, body)
     for number, record in enumerate(page["data"]):
         if _day(record["date"], f"data[{number}].date") != day:
             raise ApiShapeChanged(f"data[{number}].date is not the day that was asked for")
@@ -157,7 +57,7 @@ def claude_code(body: bytes, day: date) -> UsagePage:
 
 def cost(body: bytes) -> CostPage:
     """Return a page of cost_report that was grouped by description and workspace_id. A bad day spoils no other."""
-    page = _validated(_COST, body)
+    page = _validated(shapes.COST, body)
     days: dict[date, list[CostRow] | ApiShapeChanged] = {}
     for number, bucket in enumerate(page["data"]):
         where = f"data[{number}]"
@@ -172,7 +72,7 @@ def cost(body: bytes) -> CostPage:
 
 
 def _bill(bucket: object, day: date, where: str) -> list[CostRow]:
-    checked = _checked(_TIME_BUCKET, bucket, where)
+    checked = _checked(shapes.TIME_BUCKET, bucket, where)
     if _day(checked["ending_at"], f"{where}.ending_at") - day != DAY:
         raise ApiShapeChanged(f"{where} is not one UTC day")
     return [_cost_row(result) for result in checked["results"]]
@@ -180,13 +80,13 @@ def _bill(bucket: object, day: date, where: str) -> list[CostRow]:
 
 def organization(body: bytes) -> Organization:
     """Return the organisation of /v1/organizations/me."""
-    me = _validated(_ME, body)
+    me = _validated(shapes.ME, body)
     return Organization(me["id"], me["name"])
 
 
 def workspaces(body: bytes) -> WorkspacePage:
     """Return a page of /v1/organizations/workspaces; the default workspace is not listed there."""
-    page = _validated(_WORKSPACES, body)
+    page = _validated(shapes.WORKSPACES, body)
     names = {workspace["id"]: workspace["name"] for workspace in page["data"]}
     return WorkspacePage(names, _cursor(page["has_more"], page.get("last_id"), "last_id"))
 
@@ -268,7 +168,7 @@ def _actor(fields: Mapping[str, Any], number: int) -> Actor:
     return Actor(_text(kind, f"{where}.type"), _text(next(names, None), where))
 
 
-def _tools(actions: Mapping[str, _Action]) -> dict[str, ToolUse]:
+def _tools(actions: Mapping[str, shapes.Action]) -> dict[str, ToolUse]:
     tools: dict[str, ToolUse] = {}
     for name, action in actions.items():
         tool, use = _text(name, "tool_actions"), ToolUse(action["accepted"], action["rejected"])
@@ -276,7 +176,7 @@ def _tools(actions: Mapping[str, _Action]) -> dict[str, ToolUse]:
     return tools
 
 
-def _models(breakdown: list[_Model]) -> dict[str, ModelUse]:
+def _models(breakdown: list[shapes.Model]) -> dict[str, ModelUse]:
     models: dict[str, ModelUse] = {}
     for entry in breakdown:
         model, tokens, cents = entry["model"] or NONE, entry["tokens"], entry["estimated_cost"]["amount"]
@@ -285,7 +185,7 @@ def _models(breakdown: list[_Model]) -> dict[str, ModelUse]:
     return models
 
 
-def _usage_row(record: _Record, number: int) -> UsageRow:
+def _usage_row(record: shapes.Record, number: int) -> UsageRow:
     core, lines = record["core_metrics"], record["core_metrics"]["lines_of_code"]
     return UsageRow(
         _actor(record["actor"], number),
@@ -299,7 +199,7 @@ def _usage_row(record: _Record, number: int) -> UsageRow:
     )
 
 
-def _cost_row(result: _Result) -> CostRow:
+def _cost_row(result: shapes.Result) -> CostRow:
     return CostRow(
         result["workspace_id"] or DEFAULT_WORKSPACE,
         result["model"] or NONE,

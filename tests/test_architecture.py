@@ -16,7 +16,7 @@ DEMO = {path.stem: path for path in (PACKAGE / "demo").glob("*.py")}
 
 FLOORS = (
     {"errors", "model", "settings", "catalogue"},  # words
-    {"wire", "plan", "answers", "standing", "sums", "snapshot", "headlines", "exposition"},  # pure
+    {"shapes", "wire", "plan", "answers", "standing", "sums", "snapshot", "headlines", "exposition"},  # pure
     {  # edges
         *("telemetry", "client", "database", "store", "logs", "web"),
         *("webschema", "webconfig", "bucket", "guard", "auth", "tls", "connection"),
@@ -28,6 +28,7 @@ SAME_FLOOR = {
     ("settings", "errors"),
     ("answers", "plan"),
     ("answers", "wire"),
+    ("wire", "shapes"),
     ("standing", "plan"),
     ("snapshot", "sums"),
     ("headlines", "sums"),
@@ -54,13 +55,13 @@ FENCES = {
     "httpx": {"client"},
     "jinja2": {"web"},
     "prometheus_client": {"telemetry"},
-    "pydantic": {"wire", "settings", "webschema", "webconfig"},
+    "pydantic": {"shapes", "wire", "settings", "webschema", "webconfig"},
     "pydantic_core": {"webconfig"},
     "pydantic_settings": {"settings"},
     "sqlite3": {"database", "store"},
     "starlette": {"web", "auth", "guard", "service"},
     "structlog": {"logs", "database", "refresh", "service", "cli", "tls", "webconfig"},
-    "typing_extensions": {"wire"},
+    "typing_extensions": {"shapes"},
     "uvicorn": {"service", "connection"},
     "uvloop": {"cli"},
     "yaml": {"webconfig"},
