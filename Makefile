@@ -6,8 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/test_architecture.py tests/test_docs.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lint types security audit sbom unit golden-update rules dashboards docs integration \
-	soak bench lock system-packages clean
+.PHONY: help setup demo test check fmt lint types security audit sbom unit coverage golden-update rules dashboards docs integration \
+	soak bench pictures lock system-packages clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: lint types security test ## what CI runs: lint, types, security, every te
 unit: .venv/dev ## the fast tests only: no process, no network
 	$(BIN)/python -m pytest -q $(FAST)
 
+coverage: .venv/dev ## the fast tests with branch coverage, at least 90 %
+	$(BIN)/python -m pytest -q $(FAST) --cov --cov-fail-under=90
+
 integration: .venv/dev system-packages ## the tests with real processes: Prometheus, the exporter, faults
 	$(BIN)/python -m pytest -q tests/truth tests/integration tests/faults tests/load
 
@@ -48,6 +51,9 @@ dashboards: .venv/dev system-packages tests/dashboard/node_modules/.ready ## the
 
 soak: .venv/dev ## long: 200 kills, a simulated month, 200 scrapers at once
 	$(BIN)/python -m tests.load.soak
+
+pictures: .venv/dev system-packages tests/dashboard/node_modules/.ready ## draw the pictures of the dashboard anew
+	$(BIN)/python -m tests.dashboard.drawing docs/pictures
 
 bench: .venv/dev system-packages ## measure, and write docs/explanation/performance.md
 	$(BIN)/python -m bench
