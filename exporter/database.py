@@ -3,6 +3,7 @@
 import fcntl
 import sqlite3
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import IO
 
@@ -52,18 +53,28 @@ def opened(path: Path | None) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         if not any(word in str(error) for word in _DAMAGE):
             raise StoreError(f"{path} can not be opened: {error}") from error
-        aside = _set_aside(path)
-        log.warning("the day store is damaged: it was set aside, and all days are read again", file=str(aside))
-        return _connected(path)
+        return renewed(path)
+
+
+def renewed(path: Path) -> sqlite3.Connection:
+    """Set a damaged database aside, and return a new one in its place."""
+    aside = _set_aside(path)
+    log.warning("the day store is damaged: it was set aside, and all days are read again", file=str(aside))
+    return _connected(path)
+
+
+def tell_of_damage(report: str, day: date) -> None:
+    """Say that one stored day can not be read: it alone is read again."""
+    log.warning("a stored day is damaged: it is read again", report=report, date=day.isoformat())
 
 
 def _connected(path: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(path or ":memory:", check_same_thread=False)
     try:
+        _check(db, path)  # before anything is written: a file that is not ours stays as it is
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA secure_delete = ON")
-        _check(db, path)
     except BaseException:
         db.close()
         raise

@@ -12,17 +12,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from exporter import plan
-from exporter.client import CostDays, Mark, UsageDay
+from exporter.client import CostDays
 from exporter.errors import ApiError, ApiShapeChanged, StoreError
 from exporter.exposition import Page
 from exporter.ledger import Ledger, Published
-from exporter.model import DAY, Directory, Report, Window
+from exporter.model import DAY, Report, Window
 from exporter.plan import Read
+from exporter.ports import Clock, Source
 from exporter.standing import Standing
 from exporter.telemetry import DIRECTORY, Telemetry
 
@@ -30,29 +31,6 @@ _T = TypeVar("_T")
 PUBLISH_EVERY = 1.0
 """Seconds between two pages while a refresh runs."""
 log = structlog.get_logger()
-
-
-class Clock(NamedTuple):
-    """The time of day (UTC), and seconds that only go forward."""
-
-    now: Callable[[], datetime]
-    monotonic: Callable[[], float]
-
-
-class Source(Protocol):
-    """What a refresh needs of the API; `client.Client` is one."""
-
-    async def claude_code(self, day: date, known: tuple[Mark, ...] = ()) -> UsageDay:
-        """Return one day of usage."""
-
-    async def cost(self, first: date, last: date) -> CostDays:
-        """Return days of bills."""
-
-    async def directory(self) -> Directory:
-        """Return names for ids."""
-
-    def key_changed(self) -> bool:
-        """Return whether there is another key than the last that was sent."""
 
 
 class Refresher:
@@ -149,10 +127,12 @@ class Refresher:
         return not retry and monotonic - self._fresh_at < self._ttl
 
     def _may_ask(self, report: str) -> bool:
-        standing = self.standings[report]
-        if standing.refused and not standing.may_ask(self._clock.monotonic()) and self._source.key_changed():
-            standing.lift()
-        return standing.may_ask(self._clock.monotonic())
+        monotonic = self._clock.monotonic()
+        refused = [one for one in self.standings.values() if one.refused and not one.may_ask(monotonic)]
+        if refused and self._source.key_changed():  # all at once: when one has used the new key, it is no new one
+            for standing in refused:
+                standing.lift()
+        return self.standings[report].may_ask(monotonic)
 
     def _window(self) -> Window:
         return Window(self._clock.now().date(), self._window_days)
@@ -180,12 +160,11 @@ class Refresher:
             recent=recent,
             failures=lambda report, day: self.standings[report].failures(day),
         )
-        if not recent:
-            return planned
-        asked = {(read.report, day) for read in planned for day in read.dates()}
-        failed = {report: self.standings[report].failed_days() for report in Report}
-        left = {report: [day for day in days if (report, day) not in asked] for report, days in failed.items()}
-        return planned + [Read(report, days[0], days[0]) for report, days in left.items() if days]
+        for report in Report if recent else ():
+            asked = {day for read in planned if read.report == report for day in read.dates()}
+            if left := [day for day in self.standings[report].failed_days() if day not in asked]:
+                planned.append(Read(report, left[0], left[0]))
+        return planned
 
     async def _run(self, *, recent: bool) -> None:
         begun = self._clock.monotonic()
@@ -286,10 +265,7 @@ class Refresher:
         self._published_at = self._clock.monotonic()
         page = self.published.page
         self._telemetry.published(
-            series=page.series,
-            size=len(page.body),
-            folded=self.published.folded,
-            at=self._clock.now().timestamp(),
+            series=page.series, size=len(page.body), folded=self.published.folded, at=self._clock.now().timestamp()
         )
         self._tell()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import hashlib
 import os
 import signal
@@ -26,7 +27,8 @@ from exporter.errors import SettingsError
 from exporter.guard import RateLimit, SecurityHeaders
 from exporter.ledger import Ledger
 from exporter.model import Report
-from exporter.refresh import Clock, Refresher
+from exporter.ports import Clock
+from exporter.refresh import Refresher
 from exporter.settings import ListenAddress, Settings
 from exporter.store import Store
 from exporter.telemetry import Telemetry
@@ -36,6 +38,8 @@ from exporter.webconfig import WebConfigFile
 
 TICK_SECONDS = 15
 GRACE_SECONDS = 3
+COLLECT_AFTER = (10_000, 5, 1000)
+"""Garbage in cycles is looked for this seldom: rows are many and hold none, and each search stops the process."""
 SYSTEM_CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
 NAMES = "names"
 log = structlog.get_logger()
@@ -62,10 +66,12 @@ def make_ledger(settings: Settings, store: Store) -> Ledger:
     label = settings.exporter_user_label
     key = None if label == "email" else _hash_key(settings, store)
     stored_as = f"digest {hashlib.sha256(key).hexdigest()[:8]}" if key else "plain"
-    if store.note(NAMES) not in (None, stored_as):
+    known_as = store.note(NAMES)
+    if known_as not in (None, stored_as):
         log.warning("users are named otherwise now: the days of claude_code are read again", user_label=label)
         store.forget(Report.CLAUDE_CODE)
-    store.put_note(NAMES, stored_as)
+    if known_as != stored_as:  # so that a start on a full disk writes nothing
+        store.put_note(NAMES, stored_as)
     return Ledger(store, max_users=settings.exporter_max_users, per_user=label != "none", hash_key=key)
 
 
@@ -98,6 +104,7 @@ async def refreshing(
 
 async def serve(settings: Settings, store: Store, *, started: Callable[[str], None] = lambda _: None) -> None:
     """Serve until SIGTERM or SIGINT; `started` is told the address. Raises SettingsError when it can not listen."""
+    gc.set_threshold(*COLLECT_AFTER)
     telemetry = Telemetry()
     web_config = settings.exporter_web_config_file
     tls = web_config is not None and webconfig.load(web_config).tls_server_config is not None
@@ -109,6 +116,7 @@ async def serve(settings: Settings, store: Store, *, started: Callable[[str], No
             scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
             scheduler.start()
             _stop_on_signals(server, refresher)
+            gc.freeze()
             log.info("listening", address=address, version=__version__)
             started(address)
             try:

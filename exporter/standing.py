@@ -78,6 +78,7 @@ class Standing:
             self._failed_days[day] = self.failures(day) + 1
         self._in_a_row += 1
         new = self.error is None or self.error.reason != error.reason
+        error.__traceback__ = error.__context__ = None  # their frames hold the body, which may be large
         self.up, self.error, self.failed_at = False, error, now
         self._retry_due = self._failed_now = True
         failures = max([self._in_a_row, *map(self.failures, days)])

@@ -7,23 +7,28 @@ process lives.
 The store is used from one thread at a time; `data_dir=None` keeps everything in memory.
 """
 
+import hashlib
 import json
 import os
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.database import FILE, locked, opened
+from exporter.database import FILE, locked, opened, renewed, tell_of_damage
 from exporter.errors import StoreError
 from exporter.model import Actor, CostRow, ModelUse, Report, ToolUse, UsageRow
 
 HASH_KEY = "user-hash.key"
+SUMS = "sums"
+"""The note that holds sums of the usage days, with the names of users."""
+_ROWS_PER_LINE = 250
 Marks = Sequence[tuple[str, str | None]]
 
 
@@ -48,13 +53,15 @@ class Store:
     def __init__(self, data_dir: Path | None) -> None:
         self._dir = data_dir
         self._lock = locked(data_dir) if data_dir else None
-        self._db = opened(data_dir / FILE if data_dir else None)
+        path = data_dir / FILE if data_dir else None
+        self._db = opened(path)
         self._unsaved: dict[tuple[Report, date], _Write] = {}
-        self._entries: dict[Report, dict[date, Entry]] = {report: {} for report in Report}
-        for report, day, read_at, marks, size in self._db.execute(
-            "SELECT report, date, read_at, marks, length(rows) FROM day"
-        ):
-            self._entries[Report(report)][date.fromisoformat(day)] = _entry(read_at, marks, size)
+        try:
+            self._entries = _entries(self._db)
+        except (ValueError, TypeError, OverflowError, sqlite3.Error):
+            self._db.close()
+            self._db = renewed(path) if path else opened(None)
+            self._entries = _entries(self._db)
         self.statements = 0
         """SQL statements since the start: a count for tests and benchmarks."""
         self._db.set_trace_callback(self._count)
@@ -74,7 +81,10 @@ class Store:
         return self._entries[report]
 
     def usage(self, day: date) -> list[UsageRow]:
-        """Return the rows of a stored day of usage, one per actor; none for a day that is not stored."""
+        """Return the rows of a stored day of usage, one per actor; none for a day that is not stored.
+
+        Raises StoreError for a day that is damaged, and forgets it: it will be read again. So does `cost`.
+        """
         return [_usage_row(fields) for fields in self._rows(Report.CLAUDE_CODE, day)]
 
     def cost(self, day: date) -> list[CostRow]:
@@ -84,16 +94,38 @@ class Store:
             for workspace_id, model, cost_type, token_type, cents in self._rows(Report.COST, day)
         ]
 
-    def _rows(self, report: Report, day: date) -> list[list]:  # type: ignore[type-arg]  # JSON
+    def digest(self, report: Report, day: date) -> str:
+        """Return a digest of a day's rows as they are stored; raises StoreError as `usage` does."""
+        return hashlib.blake2b(self._blob(report, day), digest_size=16).hexdigest()
+
+    def _rows(self, report: Report, day: date) -> Iterator[list]:  # type: ignore[type-arg]  # JSON
+        try:
+            yield from _unpacked(self._blob(report, day))
+        except (zlib.error, ValueError) as error:
+            raise self._damage(report, day) from error
+
+    def _blob(self, report: Report, day: date) -> bytes:
         unsaved = self._unsaved.get((report, day))
         if unsaved and unsaved.rows is not None:
-            return _unpacked(unsaved.rows)
+            return unsaved.rows
         query = "SELECT rows FROM day WHERE report = ? AND date = ?"
-        found = self._db.execute(query, (report, day.isoformat())).fetchone()
-        return _unpacked(found[0]) if found else []
+        try:
+            found = self._db.execute(query, (report, day.isoformat())).fetchone()
+        except sqlite3.Error as error:
+            raise self._damage(report, day) from error
+        if not found and day in self._entries[report]:  # the index has lost it
+            raise self._damage(report, day)
+        return found[0] if found else _EMPTY
+
+    def _damage(self, report: Report, day: date) -> StoreError:
+        """Forget a day that can not be read, and return the error to raise."""
+        self._entries[report].pop(day, None)
+        self._unsaved.pop((report, day), None)
+        tell_of_damage(report, day)
+        return StoreError(f"{self._dir}: {report} of {day} is damaged")
 
     def replace(
-        self, report: Report, day: date, rows: Iterable[UsageRow] | Iterable[CostRow], marks: Marks, read_at: datetime
+        self, report: Report, day: date, rows: Sequence[UsageRow] | Sequence[CostRow], marks: Marks, read_at: datetime
     ) -> None:
         """Put these rows in the place of the day's; raises StoreError when they are kept in memory only."""
         blob = _packed(rows)
@@ -134,14 +166,19 @@ class Store:
             self._db.execute("DELETE FROM day WHERE date < ?", (first.isoformat(),))
 
     def note(self, name: str) -> str | None:
-        """Return a note, or None."""
-        found = self._db.execute("SELECT text FROM note WHERE name = ?", (name,)).fetchone()
-        return str(found[0]) if found else None
+        """Return a note, or None where there is none, or a damaged one: SQLite does not see a bit that was turned."""
+        try:
+            found = self._db.execute("SELECT text FROM note WHERE name = ?", (name,)).fetchone()
+        except sqlite3.Error:
+            return None
+        check, _, text = found[0].partition(" ") if found else ("", "", "")
+        return text if found and check == _checksum(text) else None
 
     def put_note(self, name: str, text: str) -> None:
         """Keep a note; raises StoreError."""
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO note (name, text) VALUES (?, ?)", (name, text))
+            values = name, f"{_checksum(text)} {text}"
+            self._db.execute("INSERT OR REPLACE INTO note (name, text) VALUES (?, ?)", values)
 
     def forget(self, report: Report) -> None:
         """Forget every day of a report, and leave no trace of it in the file; raises StoreError."""
@@ -149,6 +186,7 @@ class Store:
         self._unsaved = {key: write for key, write in self._unsaved.items() if key[0] != report}
         with self._transaction():
             self._db.execute("DELETE FROM day WHERE report = ?", (report,))
+            self._db.execute("DELETE FROM note WHERE name = ?", (SUMS,))
         self.scrub()
 
     def scrub(self) -> None:
@@ -164,12 +202,15 @@ class Store:
         if self._dir is None:
             return secrets.token_bytes(32)
         path = self._dir / HASH_KEY
-        if not path.exists():
-            fresh = path.with_suffix(".new")  # renamed when complete: half a key would be another key
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(secrets.token_hex(32))
-            fresh.rename(path)
-        return path.read_bytes().strip()
+        try:
+            if not path.exists():
+                fresh = path.with_suffix(".new")  # renamed when complete: half a key would be another key
+                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                    file.write(secrets.token_hex(32))
+                fresh.rename(path)
+            return path.read_bytes().strip()
+        except OSError as error:
+            raise StoreError(f"{path} can not be read or made: {error.strerror}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -180,15 +221,22 @@ class Store:
             raise StoreError(f"{self._dir}: {error}") from error
 
 
-def _packed(rows: Iterable[UsageRow] | Iterable[CostRow]) -> bytes:
-    return zlib.compress(json.dumps(list(rows), default=str, separators=(",", ":")).encode(), 1)
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _packed(rows: Sequence[UsageRow] | Sequence[CostRow]) -> bytes:
+    """Return rows as lines of JSON, compressed: a line at a time does not hold up the event loop for long."""
+    chunks = (rows[start : start + _ROWS_PER_LINE] for start in range(0, len(rows) or 1, _ROWS_PER_LINE))
+    lines = (json.dumps(chunk, default=str, separators=(",", ":")) for chunk in chunks)
+    return zlib.compress("\n".join(lines).encode(), 1)
 
 
 _EMPTY = _packed(())
 
 
-def _unpacked(blob: bytes) -> list[list]:  # type: ignore[type-arg]  # JSON
-    return json.loads(zlib.decompress(blob))  # type: ignore[no-any-return]
+def _unpacked(blob: bytes) -> Iterator[list]:  # type: ignore[type-arg]  # JSON
+    return chain.from_iterable(map(json.loads, zlib.decompress(blob).split(b"\n")))
 
 
 def _usage_row(fields: list) -> UsageRow:  # type: ignore[type-arg]  # JSON
@@ -206,6 +254,14 @@ def _usage_row(fields: list) -> UsageRow:  # type: ignore[type-arg]  # JSON
             for model, (read, written, cache_read, cache_creation, cents) in models.items()
         },
     )
+
+
+def _entries(db: sqlite3.Connection) -> dict[Report, dict[date, Entry]]:
+    """Return what is kept, by report and day; raises ValueError, TypeError or OverflowError for what is no entry."""
+    entries: dict[Report, dict[date, Entry]] = {report: {} for report in Report}
+    for report, day, read_at, marks, size in db.execute("SELECT report, date, read_at, marks, length(rows) FROM day"):
+        entries[Report(report)][date.fromisoformat(day)] = _entry(read_at, marks, size)
+    return entries
 
 
 def _entry(read_at: float, marks: str, size: int) -> Entry:

@@ -6,11 +6,13 @@ day holds and not what the window holds. Subtraction is exact: counts are intege
 
 import hashlib
 import hmac
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
 
 from exporter.model import EXACT, Actor, CostRow, ModelUse, ToolUse, UsageRow
 
@@ -102,9 +104,17 @@ class UserSums:
     def absorb(self, other: "UserSums") -> None:
         """Add another user's sums, so that several users can be shown as one."""
         self.dates |= other.dates
-        for name in self.__slots__:
-            if name not in ("dates", "models"):
-                setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.sessions += other.sessions
+        self.commits += other.commits
+        self.pull_requests += other.pull_requests
+        self.lines_added += other.lines_added
+        self.lines_removed += other.lines_removed
+        self.accepted += other.accepted
+        self.rejected += other.rejected
+        self.input += other.input
+        self.output += other.output
+        self.cache_read += other.cache_read
+        self.cache_creation += other.cache_creation
         for model, (days, cents) in other.models.items():
             known_days, known = self.models.get(model, (0, ZERO))
             self.models[model] = (known_days + days, EXACT.add(known, cents))
@@ -144,6 +154,51 @@ class UserBook:
         return changed
 
 
+class Checkpoint(NamedTuple):
+    """The sums of some days, and a digest of each of those days as it was stored when it was added."""
+
+    book: UserBook
+    days: Mapping[date, DaySums]
+    digests: Mapping[date, str]
+
+    def dumped(self) -> str:
+        """Return it as text: a line of JSON for the days, and one for each user. Every digit of the money is kept."""
+        days = {day.isoformat(): [self.digests[day], *sums] for day, sums in self.days.items()}
+        lines = [{"base": self.book.base.isoformat(), "days": days}]
+        users = ([*actor, *map(sums.__getattribute__, UserSums.__slots__)] for actor, sums in self.book.users.items())
+        return "\n".join(json.dumps(line, default=str) for line in chain(lines, users))
+
+    @classmethod
+    def restored(cls, text: str) -> "Checkpoint":
+        """Return what was dumped; raises ValueError, TypeError, KeyError or ArithmeticError for anything else."""
+        first, *users = text.split("\n")
+        head = json.loads(first)
+        book = UserBook(date.fromisoformat(head["base"]))
+        book.users = dict(map(_restored_user, users))
+        days = {date.fromisoformat(day): fields for day, fields in head["days"].items()}
+        digests = {day: fields[0] for day, fields in days.items()}
+        return cls(book, {day: _restored_day(fields[1:]) for day, fields in days.items()}, digests)
+
+
+def _restored_user(line: str) -> tuple[Actor, UserSums]:
+    actor_type, name, *fields = json.loads(line)
+    sums = UserSums()
+    for slot, value in zip(UserSums.__slots__, fields, strict=True):
+        setattr(sums, slot, value)
+    sums.models = {model: (days, Decimal(cents)) for model, (days, cents) in sums.models.items()}
+    return Actor(actor_type, name), sums
+
+
+def _restored_day(fields: list[Any]) -> DaySums:
+    active, sessions, added, removed, commits, pull_requests, tools, models = fields
+    used = {tool: ToolUse(*use) for tool, use in tools.items()}
+    uses = {
+        model: ModelUse(read, written, cache_read, cache_creation, Decimal(cents))
+        for model, (read, written, cache_read, cache_creation, cents) in models.items()
+    }
+    return DaySums(Counter(active), sessions, added, removed, commits, pull_requests, used, uses)
+
+
 def by_actor(rows: Iterable[UsageRow]) -> list[UsageRow]:
     """Return one row per actor, sorted: the API gives one per terminal, customer type and local or remote use."""
     merged: dict[Actor, UsageRow] = {}
@@ -154,17 +209,35 @@ def by_actor(rows: Iterable[UsageRow]) -> list[UsageRow]:
 
 def day_sums(rows: Iterable[UsageRow]) -> DaySums:
     """Return the sums of a day, given one row per actor."""
-    active: Counter[str] = Counter()
-    counts = [0, 0, 0, 0, 0]
-    tools: dict[str, ToolUse] = {}
-    models: dict[str, ModelUse] = {}
+    rows = list(rows)
+    tools: dict[str, list[int]] = {}
+    models: dict[str, list[Any]] = {}
     for row in rows:
-        active[row.actor.actor_type] += 1
-        counts = [total + new for total, new in zip(counts, row[1:6], strict=True)]
-        _add_all(tools, row.tools)
-        _add_all(models, row.models)
-    sessions, lines_added, lines_removed, commits, pull_requests = counts
-    return DaySums(active, sessions, lines_added, lines_removed, commits, pull_requests, tools, models)
+        for tool, (accepted, rejected) in row.tools.items():
+            total = tools.setdefault(tool, [0, 0])
+            total[0] += accepted
+            total[1] += rejected
+        for model, use in row.models.items():
+            _add_use(models.setdefault(model, [0, 0, 0, 0, ZERO]), use)
+    return DaySums(
+        active_users=Counter(row.actor.actor_type for row in rows),
+        sessions=sum(row.sessions for row in rows),
+        lines_added=sum(row.lines_added for row in rows),
+        lines_removed=sum(row.lines_removed for row in rows),
+        commits=sum(row.commits for row in rows),
+        pull_requests=sum(row.pull_requests for row in rows),
+        tools={tool: ToolUse(*total) for tool, total in tools.items()},
+        models={model: ModelUse(*total) for model, total in models.items()},
+    )
+
+
+def _add_use(total: list[Any], use: ModelUse) -> None:
+    """Add to a list with the fields of a ModelUse: a new tuple for each row would cost three times as much."""
+    total[0] += use.input
+    total[1] += use.output
+    total[2] += use.cache_read
+    total[3] += use.cache_creation
+    total[4] = EXACT.add(total[4], use.cents)
 
 
 def cost_sums(rows: Iterable[CostRow]) -> CostSums:

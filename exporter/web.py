@@ -74,9 +74,25 @@ class _Tail:
         return tail, content_type
 
 
+class _Whole:
+    """Page and tail as one body, joined once for all scrapes of a second: fifty of them hold the same bytes."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[Page, bytes, bool, bytes] | None = None
+
+    def body(self, page: Page, tail: bytes, *, compressed: bool) -> bytes:
+        """Return the bytes to send."""
+        kept = self._kept
+        if kept and kept[0] is page and kept[1] is tail and kept[2] == compressed:
+            return kept[3]
+        body = page.gzip(tail) if compressed else page.body + tail
+        self._kept = page, tail, compressed, body
+        return body
+
+
 def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Status], version: str) -> Starlette:
     """Return the ASGI application."""
-    tail = _Tail(telemetry)
+    tail, whole = _Tail(telemetry), _Whole()
     templates = Environment(loader=PackageLoader("exporter"), autoescape=True, undefined=StrictUndefined)
     template = templates.get_template("status.html")
 
@@ -84,9 +100,10 @@ def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Sta
         page = await pages.scrape(_patience(request.headers.get(TIMEOUT_HEADER)))
         end, content_type = tail.render(request.headers.get("accept", ""))
         headers = {"content-type": content_type, "vary": "accept, accept-encoding"}
-        if _takes_gzip(request.headers.get("accept-encoding", "")):
-            return Response(page.gzip(end), headers={**headers, "content-encoding": "gzip"})
-        return Response(page.body + end, headers=headers)
+        compressed = _takes_gzip(request.headers.get("accept-encoding", ""))
+        if compressed:
+            headers["content-encoding"] = "gzip"
+        return Response(whole.body(page, end, compressed=compressed), headers=headers)
 
     async def index(_: Request) -> Response:
         return HTMLResponse(template.render(status=status(), version=version))
@@ -99,7 +116,7 @@ def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Sta
             return PlainTextResponse("anthropic-exporter is ready.\n")
         return PlainTextResponse("anthropic-exporter has not read a day yet.\n", status_code=503)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", index),
             Route("/metrics", metrics),
@@ -108,6 +125,8 @@ def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Sta
         ],
         exception_handlers={404: _plain("Not Found"), 405: _plain("Method Not Allowed"), 500: _plain("Internal Error")},
     )
+    app.router.redirect_slashes = False  # its redirect would echo the Host header and the query
+    return app
 
 
 def moment(at: datetime | None) -> str:

@@ -21,7 +21,7 @@ FLOORS = (
         *("telemetry", "client", "database", "store", "logs", "web"),
         *("webschema", "webconfig", "bucket", "guard", "auth", "tls", "connection"),
     },
-    {"ledger", "refresh", "check", "service", "cli"},  # shell
+    {"ports", "ledger", "refresh", "check", "service", "cli"},  # shell
 )
 SAME_FLOOR = {
     ("catalogue", "model"),
@@ -43,6 +43,8 @@ SAME_FLOOR = {
     ("auth", "bucket"),
     ("auth", "webschema"),
     ("refresh", "ledger"),
+    ("refresh", "ports"),
+    ("service", "ports"),
     ("service", "ledger"),
     ("service", "refresh"),
     ("cli", "check"),

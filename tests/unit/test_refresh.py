@@ -11,7 +11,8 @@ from exporter.client import CostDays, Mark, UsageDay
 from exporter.errors import ApiError, ApiShapeChanged, ApiThrottled, ApiUnauthorized, ApiUnavailable, StoreError
 from exporter.ledger import Ledger
 from exporter.model import Directory, Organization, Report
-from exporter.refresh import Clock, Refresher
+from exporter.ports import Clock
+from exporter.refresh import Refresher
 from exporter.store import Store
 from exporter.telemetry import DIRECTORY, Telemetry
 from tests.unit.rows import ANA, NOW, TODAY, bill, day, row

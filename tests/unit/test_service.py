@@ -10,7 +10,7 @@ from exporter import service
 from exporter.client import UsageDay
 from exporter.errors import ApiThrottled, SettingsError
 from exporter.model import Report
-from exporter.refresh import Clock
+from exporter.ports import Clock
 from exporter.settings import ListenAddress, Settings, load
 from exporter.store import Store
 from exporter.telemetry import Telemetry

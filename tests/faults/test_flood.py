@@ -1,0 +1,56 @@
+"""Bodies without end: refused early, with flat memory, in the real process."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from exporter import client
+from exporter.demo.server import serve_in_thread
+from tests.integration.processes import environment, forked, upstream, wait_for
+
+MIB = 1 << 20
+SLACK = 40
+
+
+@pytest.mark.integration
+def test_a_body_of_a_gigabyte(tmp_path: Path) -> None:
+    """Broken off at the largest body; each of two attempts leaves no memory behind, and the numbers stay."""
+    with upstream() as api, forked(tmp_path, environment(api.url, exporter_cache_ttl=1)) as exporter:
+        exporter.filled()
+        before = exporter.resident_mib()
+        fault = api.faults.add(kind="huge", path="claude_code", size=1 << 30)
+        wait_for(lambda: exporter.samples() and fault.hits >= 2, 60, "two floods")
+        wait_for(lambda: exporter.resident_mib() < before + SLACK, 20, "flat memory")
+        assert exporter.peak_mib() < before + 2.5 * client.LARGEST_BODY / MIB + SLACK
+        assert exporter.wrong(api) == []
+        assert "the body is larger than" in exporter.log
+        assert len([line for line in exporter.log.splitlines() if "level=warning" in line]) == 1
+        api.faults.clear()
+        wait_for(lambda: exporter.samples() and "can be read again" in exporter.log, 30, "healing")
+
+
+@pytest.mark.integration
+def test_a_small_body_that_unpacks_to_a_quarter_gigabyte(tmp_path: Path) -> None:
+    """A bomb of gzip is measured as it unpacks."""
+    bomb = gzip.compress(bytes(256 * MIB))
+    assert len(bomb) < MIB
+
+    async def explode(_: Request) -> Response:
+        return Response(bomb, headers={"content-encoding": "gzip", "content-type": "application/json"})
+
+    app = Starlette(routes=[Route("/{path:path}", explode)])
+    app.state.faults = _NoFaults()
+    with serve_in_thread(app) as url, forked(tmp_path, environment(url)) as exporter:
+        wait_for(lambda: exporter.log.count("the body is larger than") == 3, 60, "three refusals")
+        assert exporter.peak_mib() < 2.5 * client.LARGEST_BODY / MIB + 150
+        assert exporter.get("/-/ready").status_code == 503
+
+
+class _NoFaults:
+    def clear(self) -> None:
+        """Forget nothing."""

@@ -1,0 +1,204 @@
+"""Strangers on the web server: any method, path, header and byte. Never a 500, an echo, or a wait for others."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import ASGIApp, Message, Scope
+
+from exporter import __version__
+from exporter.exposition import Page, Pieces
+from exporter.guard import SecurityHeaders
+from exporter.telemetry import Telemetry
+from exporter.web import Status, create_app
+from tests.integration.processes import Running, environment, forked, upstream
+
+MARK = "Zx9-stranger-7qW"
+KNOWN = ("/", "/metrics", "/-/healthy", "/-/ready")
+
+
+class _Pages:
+    ready = True
+
+    async def scrape(self, patience: float) -> Page:
+        """Return an empty page."""
+        assert 0 <= patience <= 60
+        return Pieces().page()
+
+
+def app() -> ASGIApp:
+    """Return the application as it is served."""
+    telemetry = Telemetry()
+    return SecurityHeaders(create_app(_Pages(), telemetry, lambda: Status([], [], "no page"), __version__))
+
+
+APP = app()
+METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get"]) | st.text(
+    max_size=9
+)
+PATHS = st.sampled_from([*KNOWN, "/metrics/", "//metrics", "/../etc/passwd", "/-/", "/%00", "/metrics;x"]) | st.text()
+NAMES = st.sampled_from(
+    [
+        b"accept",
+        b"accept-encoding",
+        b"x-prometheus-scrape-timeout-seconds",
+        b"host",
+        b"content-length",
+        b"range",
+        b"cookie",
+    ]
+) | st.binary(max_size=20)
+VALUES = st.binary(max_size=60) | st.sampled_from(
+    [
+        b"nan",
+        b"-inf",
+        b"1e999",
+        b"gzip;q=x",
+        b"*;q=0",
+        b"\xff\xfe",
+        b"application/openmetrics-text; version=9",
+        b"0x10",
+        b"1_0",
+    ]
+)
+
+
+def ask(
+    method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    """Return status, headers and body of one request, sent as an ASGI server would."""
+    sent: list[Message] = []
+    scope: Scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(errors="replace"),
+        "query_string": query,
+        "headers": [(name.lower(), value) for name, value in headers],
+        "client": ("192.0.2.1", 4711),
+        "server": ("127.0.0.1", 10918),
+    }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(APP(scope, receive, send))  # type: ignore[arg-type]
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], dict(sent[0]["headers"]), body
+
+
+@given(method=METHODS, path=PATHS, query=st.binary(max_size=40), headers=st.lists(st.tuples(NAMES, VALUES), max_size=6))
+def test_any_request(method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """200, 404, 405 or a redirect of nothing: never a 500; always with the headers of security, never a banner."""
+    status, answer, _ = ask(method, path, query, headers)
+    assert status in {200, 404, 405}
+    assert {b"x-content-type-options", b"content-security-policy", b"cache-control"} <= answer.keys()
+    assert b"server" not in answer
+    assert b"location" not in answer
+
+
+@given(where=st.sampled_from(["path", "query", "header", "method"]), rest=st.text(max_size=20))
+def test_nothing_is_echoed(where: str, rest: str) -> None:
+    """What a stranger sends is in no answer, neither in its head nor in its body."""
+    text = MARK + rest
+    status, answer, body = ask(
+        text if where == "method" else "GET",
+        f"/{text}" if where == "path" else "/metrics",
+        text.encode() if where == "query" else b"",
+        [(b"accept", text.encode()), (b"host", text.encode())] if where == "header" else [],
+    )
+    assert status in {200, 404, 405}
+    assert MARK.encode() not in body + repr(answer).encode()
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run the real process."""
+    folder = tmp_path_factory.mktemp("strangers")
+    with upstream() as api, forked(folder, environment(api.url)) as running:
+        yield running.filled()
+
+
+@contextmanager
+def connected(exporter: Running) -> Iterator[socket.socket]:
+    """Yield a connection to the process."""
+    port = int(exporter.address.rpartition(":")[2])
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=20)) as connection:
+        yield connection
+
+
+def answer(connection: socket.socket) -> bytes:
+    """Return all that comes until the process closes the connection or is silent."""
+    received = b""
+    with suppress(OSError):
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"".join(b"x-%d: y\r\n" % number for number in range(20_000)) + b"\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\r\n" * 1000,
+        bytes(range(256)) * 10,
+    ],
+)
+def test_bytes_that_are_no_request(exporter: Running, sent: bytes) -> None:
+    """Refused and closed, or answered; never with a 500, an echo or a traceback; the next client is served."""
+    with connected(exporter) as connection:
+        connection.settimeout(3)
+        with suppress(OSError):  # closed by the process before all was sent
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+        received = answer(connection)
+    assert not re.match(rb"HTTP/1.1 5", received)
+    assert b"aaaaaaaaaaaaaaaa" not in received
+    assert exporter.get("/-/healthy").status_code == 200
+    assert "Traceback" not in exporter.log
+
+
+@pytest.mark.integration
+def test_slow_clients_hold_up_no_other(exporter: Running) -> None:
+    """With 300 connections that send half a request and wait, a scrape is answered as ever."""
+    open_ones = [connected(exporter) for _ in range(300)]
+    connections = [one.__enter__() for one in open_ones]
+    for connection in connections:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: ")
+    assert exporter.get("/metrics").status_code == 200
+    for one in open_ones:
+        one.__exit__(None, None, None)
+
+
+@pytest.mark.integration
+def test_headers_are_bounded(exporter: Running, tmp_path: Path) -> None:
+    """A head that does not end is cut off before it costs memory."""
+    before = exporter.resident_mib()
+    with connected(exporter) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
+        cut = False
+        try:
+            for _ in range(2000):
+                connection.sendall(b"x-more: " + b"y" * 32_768 + b"\r\n")
+        except ConnectionError:
+            cut = True
+    assert cut
+    assert exporter.resident_mib() < before + 20
