@@ -1,0 +1,1 @@
+"""The benchmark: `python -m bench` measures a real exporter process against an instant API and prints one table."""

@@ -1,0 +1,156 @@
+"""What is measured of one size, in the order in which an operator meets it: fill, start, refresh, scrape."""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import process
+from bench.bodies import Size
+from bench.load import Connection, Times, fifty_at_once, fifty_in_turn, one_client, steady, summary
+from bench.process import Exporter, exporter
+
+SHORTEST_TTL = "1"
+MEGABYTE = 1e6
+
+
+class Fill(NamedTuple):
+    """A cold fill: requests, seconds until it is complete, seconds of CPU, peak of resident memory, size on disk."""
+
+    requests: int
+    seconds: float
+    cpu: float
+    peak_mb: float
+    store_mb: float
+
+
+class Start(NamedTuple):
+    """A start with a warm store: seconds and CPU seconds from the process's birth to a full page; memory when idle."""
+
+    seconds: float
+    cpu: float
+    idle_mb: float
+
+
+class Refresh(NamedTuple):
+    """A warm refresh in which only today changed: requests, seconds of CPU, seconds; and scrapes beside it."""
+
+    requests: int
+    cpu: float
+    seconds: float
+    beside: Times
+    peak_mb: float
+
+
+class Scrape(NamedTuple):
+    """The page, and the times of its scrapes; `at_once` is None without wrk."""
+
+    series: int
+    page_bytes: int
+    gzip_bytes: int
+    plain: Times
+    gzip: Times
+    in_turn: Times
+    at_once: tuple[Times, float] | None
+
+
+class Result(NamedTuple):
+    """All of one size, and its page."""
+
+    size: Size
+    fill: Fill
+    start: Start
+    refresh: Refresh
+    scrape: Scrape | None
+    page: bytes
+
+
+def measured(size: Size, runs: int, *, scrapes: bool = True) -> Result:
+    """Return what one size costs; `runs` starts and refreshes, of which the medians are returned."""
+    with process.api(size) as api_url, tempfile.TemporaryDirectory(prefix="anthropic-exporter-bench-") as name:
+        folder = Path(name)
+        fill = _fill(api_url, folder, size)
+        start = _start(api_url, folder, size, runs)
+        refresh = _refresh(api_url, folder, size, runs)
+        with exporter(api_url, folder, size.days) as running:
+            _, series = running.until_full()
+            connection = Connection(running.url)
+            page = connection.scrape(compressed=False).body
+            connection.close()
+            scrape = _scrape(running, series, len(page), runs) if scrapes else None
+    return Result(size, fill, start, refresh, scrape, page)
+
+
+def _fill(api_url: str, folder: Path, size: Size) -> Fill:
+    with exporter(api_url, folder, size.days) as running:
+        seconds, _ = running.until_full()
+        running.until_quiet()
+        cpu, (_, peak) = running.cpu(), running.memory()
+        requests = process.requests_so_far(api_url)
+    stored = sum(file.stat().st_size for file in folder.iterdir()) / MEGABYTE
+    return Fill(requests, seconds, cpu, peak, stored)
+
+
+def _start(api_url: str, folder: Path, size: Size, runs: int) -> Start:
+    found = []
+    for _ in range(runs):
+        with exporter(api_url, folder, size.days) as running:
+            seconds, _ = running.until_full()
+            cpu = running.cpu()
+            running.until_quiet()
+            found.append(Start(seconds, cpu, running.memory()[0]))
+    return Start(*(statistics.median(column) for column in zip(*found, strict=True)))
+
+
+def _refresh(api_url: str, folder: Path, size: Size, runs: int) -> Refresh:
+    """Return a refresh's cost; then refresh as often again, with a client beside it that scrapes 50 times a second."""
+    with exporter(api_url, folder, size.days, SHORTEST_TTL) as running:
+        running.until_full()
+        running.until_quiet()
+        before = process.requests_so_far(api_url)
+        alone = [_one_refresh(running, api_url, number) for number in range(1, runs + 1)]
+        requests = (process.requests_so_far(api_url) - before) // runs
+        cpu, seconds = (statistics.median(column) for column in zip(*alone, strict=True))
+        beside: list[float] = []
+        for number in range(runs + 1, 2 * runs + 1):
+            beside += _scrapes_beside(running, api_url, number, seconds)
+        return Refresh(requests, cpu, seconds, summary(beside), running.memory()[1])
+
+
+def _one_refresh(running: Exporter, api_url: str, variant: int) -> tuple[float, float]:
+    """Return CPU seconds of a refresh, and seconds until the scrape that asked for it was answered."""
+    process.show_variant(api_url, variant)
+    time.sleep(float(SHORTEST_TTL) + 0.1)
+    connection, cpu, begun = Connection(running.url), running.cpu(), time.perf_counter()
+    connection.scrape(compressed=True)
+    seconds = time.perf_counter() - begun
+    connection.close()
+    running.until_quiet()
+    return running.cpu() - cpu, seconds
+
+
+def _scrapes_beside(running: Exporter, api_url: str, variant: int, seconds: float) -> list[float]:
+    """Return the seconds of scrapes while a refresh runs; they do not wait for its page, or they would measure it."""
+    process.show_variant(api_url, variant)
+    time.sleep(float(SHORTEST_TTL) + 0.1)
+    end = time.perf_counter() + seconds
+    found = steady(running.url, lambda: time.perf_counter() < end)
+    running.until_quiet()
+    return found
+
+
+def _scrape(running: Exporter, series: int, page_bytes: int, runs: int) -> Scrape:
+    running.until_quiet()
+    connection = Connection(running.url)
+    gzip_bytes = len(connection.scrape(compressed=True).body)
+    connection.close()
+    return Scrape(
+        series,
+        page_bytes,
+        gzip_bytes,
+        plain=one_client(running.url, 50 * runs, compressed=False),
+        gzip=one_client(running.url, 100 * runs, compressed=True),
+        in_turn=fifty_in_turn(running.url, 2.0 * runs),
+        at_once=fifty_at_once(running.url, 2 * runs),
+    )

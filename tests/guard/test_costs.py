@@ -1,0 +1,141 @@
+"""What work may cost, in counts and ratios: they do not depend on the machine. Times are the benchmark's."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from exporter import wire
+from exporter.exposition import encode, header
+from exporter.model import Family, Sample
+from exporter.store import Store
+from tests.support import TODAY, Api, Exporter, MovableTime
+
+pytestmark = pytest.mark.anyio
+ALWAYS = 6
+"""Distinct users, joins and health are rendered for every page; a refresh makes two, one after its first answer."""
+
+
+class Calls:
+    """How often a function was called; it does what it did."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+        self.number = 0
+        original: Callable[..., Any] = getattr(owner, name)
+
+        def counted(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - stands for any function
+            self.number += 1
+            return original(*arguments, **named)
+
+        monkeypatch.setattr(owner, name, counted)
+
+
+def pieces(exporter: Exporter) -> int:
+    """Return how many pieces were rendered so far."""
+    return exporter.refresher._ledger.pieces.rendered
+
+
+async def test_a_refresh_in_which_nothing_changed_is_four_requests_and_their_digests(
+    api: Api, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No page of usage is parsed, no row is stored or decoded, and no piece of a day or a user is rendered."""
+    requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
+    parsed, decoded = Calls(monkeypatch, wire, "claude_code"), Calls(monkeypatch, Store, "usage")
+    await exporter.scrape_later()
+    assert len(api.log) - requests <= 4
+    assert (parsed.number, decoded.number) == (0, 0)
+    assert pieces(exporter) - rendered == ALWAYS
+    assert exporter.store.statements - statements <= 4 * 3 + 2  # four days noted, each BEGIN, UPDATE, COMMIT
+
+
+async def test_a_refresh_in_which_today_changed_costs_today(
+    api: Api, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One page is parsed, nothing is decoded, and the users of today are rendered, each once."""
+    api.organization.restate(TODAY, 2)
+    users_of_today = {str(record["actor"]) for record in api.organization.claude_code_records(TODAY, api.time.now())}
+    requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
+    parsed, decoded = Calls(monkeypatch, wire, "claude_code"), Calls(monkeypatch, Store, "usage")
+    await exporter.scrape_later()
+    assert len(api.log) - requests <= 4
+    assert (parsed.number, decoded.number) == (1, 0)
+    assert pieces(exporter) - rendered <= ALWAYS + 2 + len(users_of_today)  # two: today's usage, today's bill
+    assert exporter.store.statements - statements <= 4 * 3 + 4
+
+
+async def test_a_scrape_of_a_fresh_page_costs_nothing(api: Api, exporter: Exporter) -> None:
+    """No request, no statement, no piece, and the same page."""
+    before = len(api.log), exporter.store.statements, pieces(exporter), exporter.refresher.page
+    await exporter.scrape()
+    assert (len(api.log), exporter.store.statements, pieces(exporter), exporter.refresher.page) == before
+
+
+async def test_a_start_adds_up_the_days_that_are_not_settled_and_no_others(
+    api: Api, exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Today and yesterday; the sums of the others were kept."""
+    exporter.store.close()
+    decoded = Calls(monkeypatch, Store, "usage")
+    async with api.exporter(tmp_path / "data", MovableTime()) as again:
+        assert decoded.number == 2
+        assert again.refresher.page.series + 2 == exporter.refresher.page.series  # anthropic_up: not tried yet
+
+
+@pytest.mark.parametrize("days", [20, 60])
+async def test_a_refresh_does_not_grow_with_the_days_kept(api: Api, tmp_path: Path, days: int) -> None:
+    """The same statements and pieces for 20 days and for 60."""
+    api.given["exporter_window_days"] = days
+    async with api.exporter(tmp_path / "more", MovableTime()) as exporter:
+        await exporter.fill()
+        api.organization.restate(TODAY, 2)
+        statements, rendered = exporter.store.statements, pieces(exporter)
+        await exporter.scrape_later()
+        assert exporter.store.statements - statements <= 4 * 3 + 4
+        assert pieces(exporter) - rendered <= ALWAYS + 2 + 40
+
+
+async def test_the_page_is_small(exporter: Exporter) -> None:
+    """Bytes of a series, plain and compressed."""
+    page = exporter.refresher.page
+    assert len(page.body) / page.series < 130
+    assert len(page.gzip(b"")) / page.series < 15
+
+
+def test_the_encoder_is_several_times_faster_than_generate_latest() -> None:
+    """The same bytes, and at least four times faster in the same process; the benchmark asks for eight."""
+    family = Family("family", "Help.", ("actor_type", "token_type", "user"))
+    samples: list[Sample] = [
+        (("user", kind, f"user{number}@example.test"), number * factor)
+        for number in range(2000)
+        for kind, factor in (("cache_read", 1_234_567), ("input", 1), ("output", 0.37))
+    ]
+    metric = GaugeMetricFamily(family.name, family.help, labels=family.labels)
+    for values, number in samples:
+        metric.add_metric(values, number)
+    registry = CollectorRegistry()
+    registry.register(_Ready(metric))
+    assert header(family) + encode(family, samples) == generate_latest(registry)
+    assert _best(lambda: generate_latest(registry)) / _best(lambda: encode(family, samples)) > 4
+
+
+class _Ready:
+    def __init__(self, metric: GaugeMetricFamily) -> None:
+        self._metric = metric
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """Return the metric."""
+        return [self._metric]
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Return the CPU seconds of the best of five runs."""
+    seconds = []
+    for _ in range(5):
+        begun = time.process_time()
+        work()
+        seconds.append(time.process_time() - begun)
+    return min(seconds)
