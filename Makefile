@@ -71,7 +71,7 @@ types: .venv/dev ## mypy, strict
 	$(BIN)/mypy
 
 security: .venv/dev ## bandit, and known holes in what we depend on
-	$(BIN)/bandit --quiet --recursive exporter
+	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive exporter
 	$(BIN)/python tools/audit.py
 
 sbom: .venv/dev ## a bill of materials of what is shipped: dist/sbom.json
