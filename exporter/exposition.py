@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from typing import NamedTuple
 
 from exporter.catalogue import DATA
@@ -24,6 +24,10 @@ _BIG = 10**_MAX_PLAIN
 """From here on Go prints an exponent."""
 _EXACT = 10**15
 """Below it the digits of a whole number are those of the float."""
+_EXPONENTS = tuple(f"e+{digits - 1:02}" for digits in range(17))
+"""By the number of digits."""
+_MOST_TEXTS = 100_000
+"""Label sets of one family whose text is kept: dates and users come and go."""
 
 
 class Page(NamedTuple):
@@ -109,42 +113,44 @@ def encode(family: Family, samples: Iterable[Sample]) -> bytes:
 
 
 def _lines(family: Family, samples: list[Sample]) -> list[str]:
-    """Return a line for each sample; raises ValueError as `encode` does.
-
-    A line is joined from columns, which costs half of filling in a template. That no value needs an escape is seen
-    from the number of quotes, backslashes and line breaks in the result.
-    """
-    if not samples:
-        return []
-    keys = [values for values, _ in samples]
-    if len(set(keys)) < len(keys) or set(map(len, keys)) - {len(family.labels)}:
-        raise ValueError(_complaint(family, keys))
-    numbers = [number for _, number in samples]
-    lines = _joined(family, keys, numbers)
-    text = "".join(lines)
-    if text.count('"') != 2 * len(family.labels) * len(lines) or "\\" in text or text.count("\n") != len(lines):
-        return _joined(family, [tuple(value.translate(_ESCAPES) for value in values) for values in keys], numbers)
-    return lines
-
-
-def _joined(family: Family, keys: list[tuple[str, ...]], numbers: list[int | float]) -> list[str]:
-    """Return the lines of values that need no escape."""
-    *between, last = _separators(family)
-    columns = [column for pair in zip(map(repeat, between), zip(*keys, strict=True), strict=True) for column in pair]
-    texts = [
-        (f"{number}.0" if type(number) is int else repr(float(number))) if -_BIG < number < _BIG else _big(number)
-        for number in numbers
+    """Return a line for each sample; raises ValueError as `encode` does."""
+    if len({values for values, _ in samples}) < len(samples):
+        raise ValueError(_complaint(family, [values for values, _ in samples]))
+    before = _texts(family)
+    return [
+        f"{before[values]}{number}.0\n"
+        if type(number) is int and -_BIG < number < _BIG
+        else f"{before[values]}{_number(number)}\n"
+        for values, number in samples
     ]
-    return list(map("".join, zip(*columns, repeat(last), texts, repeat("\n"), strict=False)))
+
+
+class _Texts(dict[tuple[str, ...], str]):
+    """What stands before the number, by label values: prepared once, since the same label sets come again and again."""
+
+    def __init__(self, family: Family) -> None:
+        super().__init__()
+        self._family = family
+        labels = ",".join(f'{label}="%s"' for label in family.labels)
+        self._line = f"{family.name}{{{labels}}} " if labels else f"{family.name} "
+
+    def __missing__(self, values: tuple[str, ...]) -> str:
+        """Prepare the text of a label set; raises ValueError for one with the wrong number of values."""
+        if len(values) != len(self._family.labels):
+            raise ValueError(_complaint(self._family, [values]))
+        if len(self) >= _MOST_TEXTS:
+            self.clear()
+        text = self[values] = self._line % tuple(value.translate(_ESCAPES) for value in values)
+        return text
 
 
 @cache
-def _separators(family: Family) -> list[str]:
-    """Return what stands before, between and behind the label values of a family."""
-    if not family.labels:
-        return [f"{family.name} "]
-    first, *others = (f'{label}="' for label in family.labels)
-    return [f"{family.name}{{{first}", *(f'",{label}' for label in others), '"} ']
+def _texts(family: Family) -> _Texts:
+    return _Texts(family)
+
+
+def _number(value: float) -> str:
+    return repr(float(value)) if -_BIG < value < _BIG else _big(value)
 
 
 def _big(value: float) -> str:
@@ -152,7 +158,8 @@ def _big(value: float) -> str:
     if type(value) is int and 0 < value < _EXACT:
         digits = str(value)  # a short cut: most such numbers are counts of tokens
         mantissa = digits.rstrip("0")
-        return f"{mantissa[0]}{'.' if len(mantissa) > 1 else ''}{mantissa[1:]}e+{len(digits) - 1:02}"
+        fraction = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
+        return f"{mantissa[0]}{fraction}{_EXPONENTS[len(digits)]}"
     text = repr(float(value))
     point = text.find(".")
     if value > 0 and point > _MAX_PLAIN:

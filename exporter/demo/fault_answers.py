@@ -84,7 +84,8 @@ def spoiled(fault: Fault, path: str, body: bytes) -> bytes | None:
         place = fault.options.get("field", _FIRST_FIELDS.get(path.rsplit("/", 1)[-1], "data"))
         return json.dumps(_without(json.loads(body), place, replace=fault.kind == "wrong_shape")).encode()
     if fault.kind == "wrong_date":
-        return json.dumps({**json.loads(body), "data": [_day_before(one) for one in json.loads(body)["data"]]}).encode()
+        page = json.loads(body)
+        return json.dumps({**page, "data": [_day_before(one) for one in page.get("data", ())]}).encode()
     if fault.kind == "cursor_loop":
         page = json.loads(body)
         return json.dumps({**page, "has_more": True, **({} if "last_id" in page else {"next_page": _LOOP})}).encode()
