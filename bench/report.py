@@ -36,7 +36,7 @@ def machine() -> str:
 def table(results: list[Result]) -> str:
     """Return one row for each thing measured, one column for each size."""
     scraped = [result.scrape for result in results]
-    rows: list[tuple[str, Iterable[str]]] = [
+    columns: list[tuple[str, Iterable[str]]] = [
         ("Cold fill: requests", (f"{result.fill.requests:,}" for result in results)),
         ("Cold fill: s / s of CPU", (f"{result.fill.seconds:.1f} / {result.fill.cpu:.1f}" for result in results)),
         ("Store on disk, MB", (f"{result.fill.store_mb:.1f}" for result in results)),
@@ -53,8 +53,9 @@ def table(results: list[Result]) -> str:
         ("50 clients, each again at once, gzip, ms", (_at_once(result) for result in results)),
         ("1 client beside a refresh, gzip, ms", _times(results, lambda one: one.refresh.beside)),
     ]
+    rows = [(name, list(cells)) for name, cells in columns]
     lines = [_row("", (result.size.label for result in results)), _row("---", ("--:" for _ in results))]
-    return "\n".join(lines + [_row(name, cells) for name, cells in rows])
+    return "\n".join(lines + [_row(name, cells) for name, cells in rows if set(cells) != {"-"}])
 
 
 def against(baselines: Baselines, series: int) -> str:

@@ -16,6 +16,7 @@ from bench.process import exporter
 
 RATE = 250
 SHOWN = 14
+_WORK = re.compile(r"exporter/(wire|sums|snapshot|exposition|ledger|store|client|refresh)\.py")
 
 
 def profile(size: Size, refreshes: int) -> str | None:
@@ -54,9 +55,7 @@ def table(raw: str) -> str:
     rows = [
         f"| `{name}` | {alone[name] / total:.0%} | {whole[name] / total:.0%} |" for name, _ in alone.most_common(SHOWN)
     ]
-    callers = [
-        name for name, _ in whole.most_common() if name.startswith("exporter/") and not alone[name] / total > 0.01
-    ]
+    callers = [name for name, _ in whole.most_common() if _WORK.match(name) and alone[name] / total <= 0.01]
     rows += [f"| `{name}` | {alone[name] / total:.0%} | {whole[name] / total:.0%} |" for name in callers[:8]]
     return "\n".join(
         [

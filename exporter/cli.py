@@ -14,9 +14,6 @@ import structlog
 import uvloop
 
 from exporter import __version__, check, logs, service, settings
-from exporter.demo.api import create_api
-from exporter.demo.organization import Organization
-from exporter.demo.server import serve_in_thread
 from exporter.errors import ExporterError, SettingsError
 from exporter.settings import Settings
 from exporter.store import Store
@@ -56,6 +53,10 @@ def _serve() -> int:
 
 def _demo() -> int:
     """Run the exporter against the simulated organisation: no key, nothing on disk, no request beyond this machine."""
+    from exporter.demo.api import create_api  # noqa: PLC0415 - only this command pays for the simulation
+    from exporter.demo.organization import Organization  # noqa: PLC0415
+    from exporter.demo.server import serve_in_thread  # noqa: PLC0415
+
     key = f"sk-ant-admin01-{secrets.token_hex(16)}"
     organization = Organization(datetime.now(UTC).date())
     with serve_in_thread(create_api(organization, now=lambda: datetime.now(UTC), key=key)) as base_url:

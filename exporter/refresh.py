@@ -184,14 +184,14 @@ class Refresher:
         The page is fresh as soon as today and yesterday were asked for: a scrape gets those of both reports, and does
         not wait for the older days of a first fill.
         """
-        planned, newest = self._planned(recent=recent), self._recent_days()
+        begun, planned, newest = self._clock.monotonic(), self._planned(recent=recent), self._recent_days()
         left = sum(read.last in newest for read in planned)
         await self._read_directory()
         for read in planned:
             left -= read.last in newest
             if self._may_ask(read.report):
                 await self._read(read)
-                if self._clock.monotonic() - self._published_at >= PUBLISH_EVERY:
+                if self._clock.monotonic() - max(begun, self._published_at) >= PUBLISH_EVERY:
                     await self._publish()
                     if recent and left <= 0:
                         self._fresh_at = self._published_at

@@ -16,8 +16,8 @@ from exporter.store import Store
 from tests.support import TODAY, Api, Exporter, MovableTime
 
 pytestmark = pytest.mark.anyio
-ALWAYS = 6
-"""Distinct users, joins and health are rendered for every page; a refresh makes two, one after its first answer."""
+ALWAYS = 3
+"""Distinct users, joins and health are rendered for every page; a refresh within a second makes one."""
 
 
 class Calls:
