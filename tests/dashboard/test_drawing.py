@@ -79,4 +79,4 @@ def test_pictures_are_small(picture: Path) -> None:
 
 def test_there_are_pictures() -> None:
     """The pictures that the documentation shows are there."""
-    assert [picture.stem for picture in PICTURES] == ["dashboard", "overview"]
+    assert {"dashboard", "overview", "status"} <= {picture.stem for picture in PICTURES}
