@@ -6,9 +6,10 @@ WORKDIR /src
 # Dependencies first: they change less often than the code. Wheels only, so that no dependency's code runs here.
 COPY requirements-build.txt requirements.txt ./
 RUN python -m venv /opt/build \
-    && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements-build.txt \
+    && /opt/build/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements-build.txt \
     && python -m venv --without-pip /opt/exporter \
-    && /opt/build/bin/pip --python /opt/exporter/bin/python install --require-hashes --only-binary :all: -r requirements.txt
+    && /opt/build/bin/pip --python /opt/exporter/bin/python install --no-deps --require-hashes --only-binary :all: -r requirements.txt \
+    && /opt/build/bin/pip --python /opt/exporter/bin/python check
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
@@ -26,7 +27,7 @@ LABEL org.opencontainers.image.title="anthropic-exporter" \
 COPY --from=build /opt/exporter /opt/exporter
 COPY deploy/healthcheck.py /opt/exporter/healthcheck.py
 RUN install -d -o 65532 -g 65532 -m 0700 /data
-ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 EXPORTER_DATA_DIR=/data
+ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 EXPORTER_DATA_DIR=/data EXPORTER_LISTEN_ADDRESS=:10918
 # A number, not a name: Kubernetes can then see that it is not root.
 USER 65532:65532
 VOLUME ["/data"]

@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/test_architecture.py tests/test_docs.py
 
 .DEFAULT_GOAL := help
@@ -14,13 +13,15 @@ help: ## this list
 
 ##@ Run
 .venv/run: requirements.txt requirements-build.txt pyproject.toml
+	@echo "Creating .venv with the packages that the exporter needs (about half a minute) ..."
 	@tools/make-venv "$(PYTHON)"
-	$(PIP) --require-hashes -r requirements-build.txt -r requirements.txt
-	$(PIP) --no-deps --no-build-isolation -e .
+	@tools/install-locked $(BIN)/python requirements-build.txt requirements.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/run
-	$(PIP) --require-hashes -r requirements-dev.txt
+	@echo "Adding the packages that the tests and checks need (about a minute) ..."
+	@tools/install-locked $(BIN)/python requirements-dev.txt
 	@touch $@
 
 setup: .venv/dev ## everything into .venv: run .venv/bin/anthropic-exporter, and all tools
@@ -94,7 +95,8 @@ system-packages:
 	@tools/system-packages
 
 tests/dashboard/node_modules/.ready: tests/dashboard/package-lock.json
-	cd tests/dashboard && npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error
+	@echo "Installing Grafana's own libraries for the dashboard tests ..."
+	@cd tests/dashboard && npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean: ## remove what was made

@@ -15,7 +15,7 @@ import uvloop
 
 from exporter import __version__, check, logs, service, settings
 from exporter.errors import ExporterError, SettingsError
-from exporter.settings import Settings
+from exporter.settings import ListenAddress, Settings
 from exporter.store import Store
 from exporter.telemetry import Telemetry
 
@@ -60,13 +60,7 @@ def _demo() -> int:
     key = f"sk-ant-admin01-{secrets.token_hex(16)}"
     organization = Organization(datetime.now(UTC).date())
     with serve_in_thread(create_api(organization, now=lambda: datetime.now(UTC), key=key)) as base_url:
-        config = Settings(  # given values are stronger than the environment
-            _env_file=None,
-            anthropic_base_url=base_url,
-            anthropic_admin_key=key,
-            anthropic_admin_key_file=None,
-            exporter_requests_per_minute=100_000,
-        )
+        config = _demo_settings(base_url, key)
         _configure_logs(config)
         store = Store(None)
         try:
@@ -74,6 +68,20 @@ def _demo() -> int:
         finally:
             store.close()
     return 0
+
+
+def _demo_settings(base_url: str, key: str) -> Settings:
+    """Return the environment's settings, with the simulated API and a loopback address unless another one is set."""
+    config = Settings(  # arguments take precedence over the environment
+        _env_file=None,
+        anthropic_base_url=base_url,
+        anthropic_admin_key=key,
+        anthropic_admin_key_file=None,
+        exporter_requests_per_minute=100_000,
+    )
+    if "exporter_listen_address" in config.model_fields_set:
+        return config
+    return config.model_copy(update={"exporter_listen_address": ListenAddress("127.0.0.1:10918")})
 
 
 def _check() -> int:

@@ -105,3 +105,10 @@ def test_files_that_are_made_are_for_their_owner_alone(capsys: pytest.CaptureFix
     """They hold names."""
     run(capsys, "check")
     assert os.umask(0o077) == 0o077
+
+
+@pytest.mark.parametrize(("environ", "address"), [("", "127.0.0.1:10918"), (":8080", ":8080")])
+def test_the_demo_listens_on_loopback(monkeypatch: pytest.MonkeyPatch, environ: str, address: str) -> None:
+    """The demo can be reached from this machine only, unless an address is set."""
+    monkeypatch.setenv("EXPORTER_LISTEN_ADDRESS", environ)
+    assert cli._demo_settings("http://127.0.0.1:1", "k" * 20).exporter_listen_address == address
