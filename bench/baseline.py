@@ -18,8 +18,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter import exposition
 from exporter.catalogue import DATA
+from exporter.exposition import encoder as exposition
 from exporter.model import Family, Sample
 
 Samples = dict[Family, list[Sample]]

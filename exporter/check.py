@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import date
 
-from exporter.client import Client
+from exporter.api.transport import Client
 from exporter.errors import ApiError
 from exporter.model import DAY
 

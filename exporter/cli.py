@@ -14,9 +14,9 @@ import structlog
 import uvloop
 
 from exporter import __version__, check, logs, service, settings
+from exporter.days.store import Store
 from exporter.errors import ExporterError, SettingsError
 from exporter.settings import ListenAddress, Settings
-from exporter.store import Store
 from exporter.telemetry import Telemetry
 
 WRONG_SETTINGS = 2

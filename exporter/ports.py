@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
-from exporter.client import CostDays, Mark, UsageDay
+from exporter.api.transport import CostDays, Mark, UsageDay
 from exporter.model import Directory
 
 

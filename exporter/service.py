@@ -19,22 +19,23 @@ import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from starlette.types import ASGIApp
 
-from exporter import __version__, webconfig
-from exporter.auth import BasicAuth
-from exporter.client import Client
-from exporter.connection import BoundedConnection
+from exporter import __version__
+from exporter.api.transport import Client
+from exporter.days.ledger import Ledger
+from exporter.days.store import Store
 from exporter.errors import SettingsError
-from exporter.guard import RateLimit, SecurityHeaders
-from exporter.ledger import Ledger
 from exporter.model import Report
 from exporter.ports import Clock
-from exporter.refresh import Refresher
+from exporter.refresh.refresher import Refresher
 from exporter.settings import ListenAddress, Settings
-from exporter.store import Store
 from exporter.telemetry import Telemetry
-from exporter.tls import live_context
-from exporter.web import ReportStatus, Status, create_app, moment
-from exporter.webconfig import WebConfigFile
+from exporter.web.app import ReportStatus, Status, create_app, moment
+from exporter.web.toolkit import config as webconfig
+from exporter.web.toolkit.basic_auth import BasicAuth
+from exporter.web.toolkit.config import WebConfigFile
+from exporter.web.toolkit.http_protocol import BoundedConnection
+from exporter.web.toolkit.limits import RateLimit, SecurityHeaders
+from exporter.web.toolkit.tls import live_context
 
 TICK_SECONDS = 15
 GRACE_SECONDS = 3

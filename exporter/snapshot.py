@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from exporter.model import EXACT, Actor, Directory, Report, Sample, Window, timestamp
-from exporter.sums import CostSums, DaySums, UserBook, UserSums
+from exporter.reports.sums import CostSums, DaySums, UserBook, UserSums
 
 Samples = Mapping[str, list[Sample]]
 KNOWN_ACTOR_TYPES = ("user", "api_key")

@@ -15,15 +15,15 @@ from typing import Any
 from starlette.applications import Starlette
 
 from exporter import service
+from exporter.days.store import Store
 from exporter.demo import server
 from exporter.demo.access import RequestLog
 from exporter.demo.api import create_api
 from exporter.demo.faults import Faults
 from exporter.demo.organization import Organization
 from exporter.ports import Clock
-from exporter.refresh import Refresher
+from exporter.refresh.refresher import Refresher
 from exporter.settings import Settings
-from exporter.store import Store
 from exporter.telemetry import Telemetry
 from tests.oracle import Samples, differences, expected_samples, scrape_samples
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 import respx
 
+from exporter.api.transport import Client
 from exporter.check import check
-from exporter.client import Client
 from exporter.telemetry import Telemetry
 from tests.contract.samples import answer, body
 

@@ -10,8 +10,9 @@ import httpx
 import pytest
 import respx
 
-from exporter import __version__, client
-from exporter.client import Client
+from exporter import __version__
+from exporter.api import transport as client
+from exporter.api.transport import Client
 from exporter.errors import (
     ApiCursorRefused,
     ApiError,

@@ -10,9 +10,9 @@ from time import monotonic
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
-from exporter.ledger import Ledger
+from exporter.days.ledger import Ledger
+from exporter.days.store import Store
 from exporter.model import Report, Window
-from exporter.store import Store
 from tests.integration.processes import Upstream, environment, forked, wait_for
 from tests.oracle import Samples, scrape_samples
 from tests.support import FAMILIES_OF

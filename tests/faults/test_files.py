@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.database import APPLICATION_ID, FILE
+from exporter.days.database import APPLICATION_ID, FILE
 from exporter.demo.organization import Organization
 from tests.integration.processes import environment, forked, started, upstream, wait_for
 from tests.support import DAY, TODAY, Api, MovableTime, api_of, matching

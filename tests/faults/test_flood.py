@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from exporter import client
+from exporter.api import transport as client
 from exporter.demo.server import serve_in_thread
 from tests.integration.processes import environment, forked, upstream, wait_for
 

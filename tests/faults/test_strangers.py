@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message, Scope
 
 from exporter import __version__
-from exporter.exposition import Page, Pieces
-from exporter.guard import SecurityHeaders
+from exporter.exposition.encoder import Page, Pieces
 from exporter.telemetry import Telemetry
-from exporter.web import Status, create_app
+from exporter.web.app import Status, create_app
+from exporter.web.toolkit.limits import SecurityHeaders
 from tests.integration.processes import Running, environment, forked, upstream
 
 MARK = "Zx9-stranger-7qW"

@@ -12,10 +12,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.client import UsageDay
-from exporter.ledger import Ledger, Published
+from exporter.api.transport import UsageDay
+from exporter.days.ledger import Ledger, Published
+from exporter.days.store import Store
 from exporter.model import Actor, Directory, ModelUse, Organization, Report, UsageRow, Window
-from exporter.store import Store
 from tests.unit.rows import ANA, BO, CI, NOW, TODAY, bill, day, row
 
 FOLDER = Path(__file__).parent

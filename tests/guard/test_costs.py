@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
 from exporter import wire
-from exporter.exposition import encode, header
+from exporter.days.store import Store
+from exporter.exposition.encoder import encode, header
 from exporter.model import Family, Sample
-from exporter.store import Store
 from tests.support import TODAY, Api, Exporter, MovableTime
 
 pytestmark = pytest.mark.anyio

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.client import UsageDay
-from exporter.ledger import Ledger
+from exporter.api.transport import UsageDay
+from exporter.days.ledger import Ledger
+from exporter.days.store import SUMS, Store
 from exporter.model import Report, Window
-from exporter.store import SUMS, Store
-from exporter.sums import Checkpoint
+from exporter.reports.sums import Checkpoint
 from tests.guard.conftest import WINDOW_DAYS
 from tests.support import AFTERNOON, DAY, TODAY, Api, Exporter, MovableTime
 from tests.unit.rows import ANA, row

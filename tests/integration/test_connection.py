@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from exporter.connection import BoundedConnection
+from exporter.web.toolkit.http_protocol import BoundedConnection
 
 pytestmark = pytest.mark.integration
 

@@ -22,10 +22,10 @@ import uvicorn
 from cryptography.x509 import load_der_x509_certificate
 from starlette.responses import PlainTextResponse
 
-from exporter.auth import BasicAuth
-from exporter.guard import RateLimit, SecurityHeaders
-from exporter.tls import live_context
-from exporter.webconfig import WebConfigFile
+from exporter.web.toolkit.basic_auth import BasicAuth
+from exporter.web.toolkit.config import WebConfigFile
+from exporter.web.toolkit.limits import RateLimit, SecurityHeaders
+from exporter.web.toolkit.tls import live_context
 
 pytestmark = pytest.mark.integration
 

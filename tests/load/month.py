@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
-from exporter.database import FILE
+from exporter.days.database import FILE
 from exporter.demo.faults import KINDS, Kind
 from exporter.demo.organization import Organization
 from tests.support import AFTERNOON, DAY, KEY, REPORT_PATHS, TODAY, Api, Exporter, MovableTime, api_of

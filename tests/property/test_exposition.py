@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
-from exporter.exposition import Pieces, encode, header
+from exporter.exposition.encoder import Pieces, encode, header
 from exporter.model import Family, Sample
 from tests.property.strategies import text
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.client import _limiter
+from exporter.api.transport import _limiter
 
 
 class FakeTime(asyncio.SelectorEventLoop):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model import Report, Window, midnight
-from exporter.plan import COST_DAYS_PER_REQUEST, DATA_LAG, Read, coverage, due, pause_after, reads
+from exporter.refresh.plan import COST_DAYS_PER_REQUEST, DATA_LAG, Read, coverage, due, pause_after, reads
 from tests.property.strategies import TODAY, day, moments
 
 DAY = timedelta(days=1)

@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.days.store import Store
 from exporter.model import CostRow, Report, UsageRow
-from exporter.store import Store
 from tests.property.strategies import cost_days, day, moments, usage_days
 
 CC, COST = Report.CLAUDE_CODE, Report.COST

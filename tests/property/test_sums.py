@@ -8,10 +8,19 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.exposition import Pieces
+from exporter.exposition.encoder import Pieces
 from exporter.model import EXACT, Actor, CostRow, ModelUse, UsageRow
+from exporter.reports.sums import (
+    TOKEN_TYPES,
+    Checkpoint,
+    UserBook,
+    UserSums,
+    by_actor,
+    cost_sums,
+    day_sums,
+    pseudonymous,
+)
 from exporter.snapshot import folded, user_samples
-from exporter.sums import TOKEN_TYPES, Checkpoint, UserBook, UserSums, by_actor, cost_sums, day_sums, pseudonymous
 from tests.property.strategies import TODAY, cost_days, day, usage_days
 
 BASE = day(400)

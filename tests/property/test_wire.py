@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter import answers, wire
+from exporter import wire
+from exporter.api import refusals as answers
 from exporter.errors import ApiShapeChanged
-from exporter.exposition import Pieces
+from exporter.exposition.encoder import Pieces
 from exporter.model import Actor, CostRow, ModelUse, ToolUse, UsageRow
+from exporter.reports.sums import by_actor, cost_sums, day_sums
 from exporter.snapshot import cost_samples, day_samples
-from exporter.sums import by_actor, cost_sums, day_sums
 from tests.contract.samples import NOT_READ, body
 from tests.property.strategies import NOW, TODAY, cost_days, cost_page, day, text, usage_days, usage_page
 

@@ -11,16 +11,16 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from exporter import client
-from exporter.client import CostDays, Mark, UsageDay
+from exporter.api import transport as client
+from exporter.api.transport import CostDays, Mark, UsageDay
+from exporter.days.ledger import Ledger
+from exporter.days.store import Store
 from exporter.demo.faults import KINDS, Fault, Gate, Kind
 from exporter.demo.organization import Organization
 from exporter.errors import ApiTimeout, Reason
-from exporter.ledger import Ledger
 from exporter.model import Directory
-from exporter.plan import REFUSED_PAUSE
-from exporter.refresh import Refresher
-from exporter.store import Store
+from exporter.refresh.plan import REFUSED_PAUSE
+from exporter.refresh.refresher import Refresher
 from exporter.telemetry import Telemetry
 from tests.support import (
     DAY,

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from exporter import __version__, service
 from exporter.demo.organization import Organization
-from exporter.web import create_app
+from exporter.web.app import create_app
 from tests.support import DAY, TODAY, Api, Exporter, MovableTime, api_of
 
 pytestmark = pytest.mark.anyio

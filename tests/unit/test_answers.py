@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from exporter import answers
+from exporter.api import refusals as answers
 from exporter.errors import (
     ApiCursorRefused,
     ApiError,

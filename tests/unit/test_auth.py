@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
-from exporter import auth
-from exporter.auth import BasicAuth, Failure, credentials
+from exporter.web.toolkit import basic_auth as auth
+from exporter.web.toolkit.basic_auth import BasicAuth, Failure, credentials
 
 
 def hashed(password: str, cost: int = 4) -> str:

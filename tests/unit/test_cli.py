@@ -9,8 +9,8 @@ import pytest
 import structlog
 
 from exporter import __version__, cli, settings
+from exporter.days.store import Store
 from exporter.settings import Settings
-from exporter.store import Store
 
 KEY = "sk-ant-admin01-for-the-tests"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter import database
+from exporter.days import database
 from exporter.errors import StoreError
 
 

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from exporter.exposition import Page, Pieces, encode, header
+from exporter.exposition.encoder import Page, Pieces, encode, header
 from exporter.model import Family, Sample
 
 PLAIN = Family("plain", "Help.")

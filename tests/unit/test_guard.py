@@ -4,9 +4,9 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from exporter.bucket import TokenBucket
-from exporter.guard import DEFAULT_HEADERS, RateLimit, SecurityHeaders
-from exporter.webschema import RateLimitConfig
+from exporter.web.toolkit.limits import DEFAULT_HEADERS, RateLimit, SecurityHeaders
+from exporter.web.toolkit.schema import RateLimitConfig
+from exporter.web.toolkit.token_bucket import TokenBucket
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The ten numbers of the status page."""
 
-from exporter.headlines import NOT_READ, headlines
-from exporter.sums import UserBook, cost_sums, day_sums
+from exporter.reports.sums import UserBook, cost_sums, day_sums
+from exporter.web.headlines import NOT_READ, headlines
 from tests.unit.rows import ANA, BO, CI, TODAY, bill, day, row, use
 
 YESTERDAY = day(1)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.client import UsageDay
+from exporter.api.transport import UsageDay
+from exporter.days.ledger import Ledger
+from exporter.days.store import SUMS, Store
 from exporter.errors import StoreError
-from exporter.ledger import Ledger
 from exporter.model import Directory, Organization, Report, UsageRow, Window
-from exporter.store import SUMS, Store
 from tests.unit.rows import ANA, BO, NOW, TODAY, bill, day, row, use
 
 CC, COST = Report.CLAUDE_CODE, Report.COST

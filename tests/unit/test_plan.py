@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from exporter.model import Report, Window
-from exporter.plan import Read, coverage, due, pause_after, reads
+from exporter.refresh.plan import Read, coverage, due, pause_after, reads
 from tests.unit.rows import NOW, TODAY, day
 
 HOUR = timedelta(hours=1)

@@ -7,13 +7,13 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from exporter.client import CostDays, Mark, UsageDay
+from exporter.api.transport import CostDays, Mark, UsageDay
+from exporter.days.ledger import Ledger
+from exporter.days.store import Store
 from exporter.errors import ApiError, ApiShapeChanged, ApiThrottled, ApiUnauthorized, ApiUnavailable, StoreError
-from exporter.ledger import Ledger
 from exporter.model import Directory, Organization, Report
 from exporter.ports import Clock
-from exporter.refresh import Refresher
-from exporter.store import Store
+from exporter.refresh.refresher import Refresher
 from exporter.telemetry import DIRECTORY, Telemetry
 from tests.unit.rows import ANA, NOW, TODAY, bill, day, row
 

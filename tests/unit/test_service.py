@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from exporter import service
-from exporter.client import UsageDay
+from exporter.api.transport import UsageDay
+from exporter.days.store import Store
 from exporter.errors import ApiThrottled, SettingsError
 from exporter.model import Report
 from exporter.ports import Clock
 from exporter.settings import ListenAddress, Settings, load
-from exporter.store import Store
 from exporter.telemetry import Telemetry
 from tests.unit.rows import ANA, NOW, TODAY, row
 

@@ -4,8 +4,8 @@ import pytest
 
 from exporter import catalogue, snapshot
 from exporter.model import Actor, Directory, Organization, Report, Window, timestamp
+from exporter.reports.sums import UserBook, by_actor, cost_sums, day_sums
 from exporter.snapshot import ReportHealth, distinct_samples, folded
-from exporter.sums import UserBook, by_actor, cost_sums, day_sums
 from tests.unit.rows import ANA, BO, CI, TODAY, bill, day, row, use
 
 LABEL = TODAY.isoformat()

@@ -3,7 +3,7 @@
 import pytest
 
 from exporter.errors import ApiError, ApiForbidden, ApiThrottled, ApiTimeout, ApiUnauthorized, ApiUnavailable
-from exporter.standing import Standing
+from exporter.refresh.health import Standing
 from tests.unit.rows import NOW, day
 
 

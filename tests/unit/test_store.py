@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from exporter.days.store import HASH_KEY, Store
 from exporter.errors import StoreError
 from exporter.model import Report
-from exporter.store import HASH_KEY, Store
 from tests.unit.rows import ANA, BO, CI, NOW, TODAY, bill, day, row, use
 
 CC, COST = Report.CLAUDE_CODE, Report.COST

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from exporter.model import Actor, ModelUse, ToolUse
-from exporter.sums import UserBook, UserSums, by_actor, cost_sums, day_sums, pseudonymous
+from exporter.reports.sums import UserBook, UserSums, by_actor, cost_sums, day_sums, pseudonymous
 from tests.unit.rows import ANA, BO, CI, TODAY, bill, day, row, use
 
 

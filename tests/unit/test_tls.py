@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from exporter.errors import SettingsError
-from exporter.tls import live_context, ssl_context
-from exporter.webconfig import WebConfigFile
-from exporter.webschema import TLSServerConfig
+from exporter.web.toolkit.config import WebConfigFile
+from exporter.web.toolkit.schema import TLSServerConfig
+from exporter.web.toolkit.tls import live_context, ssl_context
 
 Make = Callable[..., TLSServerConfig]
 

@@ -8,9 +8,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.exposition import Page, Pieces
+from exporter.exposition.encoder import Page, Pieces
 from exporter.telemetry import Telemetry
-from exporter.web import ReportStatus, Status, create_app, moment
+from exporter.web.app import ReportStatus, Status, create_app, moment
 from tests.unit.rows import NOW
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
@@ -128,7 +128,7 @@ async def test_the_exporter_s_own_metrics_are_rendered_once_a_second(
 ) -> None:
     """And each format for itself, so that no scrape gets the other's."""
     telemetry, now = Telemetry(), [100.0]
-    monkeypatch.setattr("exporter.web.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("exporter.web.app.time.monotonic", lambda: now[0])
     app = create_app(pages, telemetry, shown, "9.9.9")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://e.example.test") as client:
         line = "anthropic_exporter_store_failures_total 1.0"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import SettingsError
-from exporter.webconfig import LARGEST_FILE, WebConfigFile, load
+from exporter.web.toolkit.config import LARGEST_FILE, WebConfigFile, load
 
 HASH = bcrypt.hashpw(b"opensesame", bcrypt.gensalt(4, prefix=b"2a")).decode().replace("$2a$", "$2y$")
 """A hash as htpasswd writes it."""

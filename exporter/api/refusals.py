@@ -18,7 +18,7 @@ from exporter.errors import (
     ApiUnauthorized,
     ApiUnavailable,
 )
-from exporter.plan import REFUSED_PAUSE
+from exporter.refresh.plan import REFUSED_PAUSE
 
 LONGEST_WAIT = 3600.0
 SHORTEST_WAIT = 1.0

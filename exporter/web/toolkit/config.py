@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.errors import SettingsError
-from exporter.webschema import PLAIN_NAME, RateLimitConfig, WebConfig
+from exporter.web.toolkit.schema import PLAIN_NAME, RateLimitConfig, WebConfig
 
 LARGEST_FILE: Final = 1_048_576
 """Bytes that a web configuration may have; a real one has a few thousand."""

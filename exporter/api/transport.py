@@ -16,7 +16,8 @@ from typing import NamedTuple
 import httpx
 from aiolimiter import AsyncLimiter
 
-from exporter import __version__, answers, wire
+from exporter import __version__, wire
+from exporter.api import refusals as answers
 from exporter.errors import (
     ApiCursorRefused,
     ApiError,

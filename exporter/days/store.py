@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.database import FILE, locked, opened, renewed, tell_of_damage
+from exporter.days.database import FILE, locked, opened, renewed, tell_of_damage
 from exporter.errors import StoreError
 from exporter.model import Actor, CostRow, ModelUse, Report, ToolUse, UsageRow
 

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from exporter.model import EXACT
-from exporter.sums import CostSums, DaySums, UserBook
+from exporter.reports.sums import CostSums, DaySums, UserBook
 
 NOT_READ = "not read yet"
 

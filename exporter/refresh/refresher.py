@@ -16,15 +16,15 @@ from typing import TypeVar
 
 import structlog
 
-from exporter import plan
-from exporter.client import CostDays
+from exporter.api.transport import CostDays
+from exporter.days.ledger import Ledger, Published
 from exporter.errors import ApiError, ApiShapeChanged, StoreError
-from exporter.exposition import Page
-from exporter.ledger import Ledger, Published
+from exporter.exposition.encoder import Page
 from exporter.model import DAY, Report, Window
-from exporter.plan import Read
 from exporter.ports import Clock, Source
-from exporter.standing import Standing
+from exporter.refresh import plan
+from exporter.refresh.health import Standing
+from exporter.refresh.plan import Read
 from exporter.telemetry import DIRECTORY, Telemetry
 
 _T = TypeVar("_T")

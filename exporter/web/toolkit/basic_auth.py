@@ -22,8 +22,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exporter.bucket import TokenBucket
-from exporter.webschema import OPEN_PATHS
+from exporter.web.toolkit.schema import OPEN_PATHS
+from exporter.web.toolkit.token_bucket import TokenBucket
 
 Failure = Literal["missing", "malformed", "wrong", "throttled", "busy"]
 """Why a request was not let in. `throttled`: this peer was wrong too often; `busy`: too many checks are waiting."""

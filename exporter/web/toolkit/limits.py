@@ -9,8 +9,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.bucket import TokenBucket
-from exporter.webschema import OPEN_PATHS, RateLimitConfig
+from exporter.web.toolkit.schema import OPEN_PATHS, RateLimitConfig
+from exporter.web.toolkit.token_bucket import TokenBucket
 
 DEFAULT_HEADERS: Final[Mapping[str, str]] = {
     # The status page is plain HTML with its style inside: no script, no picture, no form, no frame.

@@ -9,15 +9,17 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from exporter import headlines, snapshot, sums
-from exporter.client import UsageDay
+from exporter import snapshot
+from exporter.api.transport import UsageDay
+from exporter.days.store import SUMS, Store
 from exporter.errors import StoreError
-from exporter.exposition import Page, Pieces
+from exporter.exposition.encoder import Page, Pieces
 from exporter.model import DAY, Actor, CostRow, Directory, Organization, Report, UsageRow, Window
-from exporter.plan import DIRECTORY_AGE, coverage
+from exporter.refresh.plan import DIRECTORY_AGE, coverage
+from exporter.reports import sums
+from exporter.reports.sums import Checkpoint, CostSums, DaySums, UserBook
 from exporter.snapshot import ReportHealth
-from exporter.store import SUMS, Store
-from exporter.sums import Checkpoint, CostSums, DaySums, UserBook
+from exporter.web import headlines
 
 DIRECTORY = "directory"
 ROOM = timedelta(days=400)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.exposition import Page
+from exporter.exposition.encoder import Page
 from exporter.telemetry import Telemetry
 
 TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
@@ -93,7 +93,7 @@ class _Whole:
 def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Status], version: str) -> Starlette:
     """Return the ASGI application."""
     tail, whole = _Tail(telemetry), _Whole()
-    templates = Environment(loader=PackageLoader("exporter"), autoescape=True, undefined=StrictUndefined)
+    templates = Environment(loader=PackageLoader("exporter.web"), autoescape=True, undefined=StrictUndefined)
     template = templates.get_template("status.html")
 
     async def metrics(request: Request) -> Response:

@@ -16,8 +16,8 @@ from typing import Any
 import structlog
 
 from exporter.errors import SettingsError
-from exporter.webconfig import LastGood, OnReload, WebConfigFile, digest
-from exporter.webschema import CURVES, TLSServerConfig
+from exporter.web.toolkit.config import LastGood, OnReload, WebConfigFile, digest
+from exporter.web.toolkit.schema import CURVES, TLSServerConfig
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 
 from exporter.errors import ApiError, ApiForbidden, ApiUnauthorized
-from exporter.plan import pause_after
+from exporter.refresh.plan import pause_after
 
 
 class Standing:

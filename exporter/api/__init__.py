@@ -1,0 +1,1 @@
+"""Read the Admin API: HTTP, the request budget, cursors, typed decoding, refusals. Knows no report."""

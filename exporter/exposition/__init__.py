@@ -1,0 +1,1 @@
+"""Samples into the bytes of the page."""

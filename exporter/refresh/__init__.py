@@ -1,0 +1,1 @@
+"""Which days to fetch and when, and the health of each report."""

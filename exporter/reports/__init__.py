@@ -1,0 +1,1 @@
+"""The reports: where each is read, what a day of it is, and which samples are shown."""

@@ -1,0 +1,1 @@
+"""The Prometheus web configuration file, TLS, passwords and limits. Knows nothing of Anthropic."""
