@@ -6,7 +6,7 @@ FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check fmt lint types security audit sbom unit coverage golden-update rules dashboards docs integration \
-	soak bench pictures lock system-packages clean
+	mutants soak bench pictures lock system-packages clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ unit: .venv/dev ## the fast tests only: no process, no network
 
 coverage: .venv/dev ## the fast tests with branch coverage, at least 90 %
 	$(BIN)/python -m pytest -q $(FAST) --cov --cov-fail-under=90
+
+mutants: .venv/dev ## mutation testing: do the fast tests notice 200 small changes of the core modules?
+	$(BIN)/python tools/mutants.py --sample 200
 
 integration: .venv/dev system-packages ## the tests with real processes: Prometheus, the exporter, faults
 	$(BIN)/python -m pytest -q tests/truth tests/integration tests/faults tests/load

@@ -1,0 +1,272 @@
+"""Mutation testing of the core modules: change one thing, run the module's own tests, report what they did not notice.
+
+    python tools/mutants.py --sample 200              # any 200 mutants of all modules in MODULES
+    python tools/mutants.py --module tls --module plan  # every mutant of two modules
+    python tools/mutants.py --sample 50 --seed 7      # another sample, the same at each run
+
+The tests run in a temporary copy of the working tree, one process per mutant, forked from a server that has the
+libraries loaded. A mutant that hangs is killed after a few times what the unchanged module needs, and counts as killed.
+A survivor is either a missing test, superfluous code, or an equivalent mutant (no caller can tell it apart).
+"""
+
+# ruff: noqa: INP001, T201 - a script of its own, which prints
+
+import argparse
+import ast
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).parents[1]
+TOOLKIT: Final = "exporter/web/toolkit"
+MODULES: Final[dict[str, tuple[str, ...]]] = {
+    f"{TOOLKIT}/basic_auth.py": ("tests/unit/test_auth.py",),
+    f"{TOOLKIT}/config.py": ("tests/unit/test_webconfig.py",),
+    f"{TOOLKIT}/schema.py": ("tests/unit/test_webconfig.py", "tests/unit/test_tls.py"),
+    f"{TOOLKIT}/tls.py": ("tests/unit/test_tls.py",),
+    f"{TOOLKIT}/token_bucket.py": ("tests/unit/test_guard.py",),
+    f"{TOOLKIT}/limits.py": ("tests/unit/test_guard.py",),
+    f"{TOOLKIT}/http_protocol.py": ("tests/integration/test_connection.py",),
+    "exporter/web/app.py": ("tests/unit/test_web.py",),
+    "exporter/logs.py": ("tests/unit/test_logs.py",),
+    "exporter/settings.py": ("tests/unit/test_settings.py",),
+    "exporter/refresh/refresher.py": ("tests/unit/test_refresh.py",),
+    "exporter/refresh/health.py": ("tests/unit/test_standing.py",),
+    "exporter/refresh/plan.py": ("tests/unit/test_plan.py", "tests/property/test_plan.py"),
+    "exporter/days/ledger.py": ("tests/unit/test_ledger.py",),
+    "exporter/days/store.py": ("tests/unit/test_store.py", "tests/property/test_store.py"),
+    "exporter/reports/sums.py": ("tests/unit/test_sums.py", "tests/property/test_sums.py"),
+    "exporter/wire.py": ("tests/unit/test_wire.py", "tests/property/test_wire.py"),
+}
+"""Each module, and the fast tests that must notice a change in it."""
+
+PRELOAD: Final = ["pytest", "hypothesis", "httpx", "pydantic_settings", "respx", "structlog", "trustme", "uvicorn"]
+IGNORED: Final = (".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis", "dist", "build", "*.png")
+MEMORY_BYTES: Final = 4 << 30
+COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+OPERATORS: Final[dict[type[ast.operator], type[ast.operator]]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
+NOT_MUTATED: Final = {"annotation", "returns", "decorator_list", "bases"}
+"""Fields of the syntax tree that hold types and declarations."""
+
+
+class Mutant(NamedTuple):
+    """One changed module: where, what, and its whole source."""
+
+    module: str
+    line: int
+    change: str
+    source: str
+
+
+def mutants(module: str, source: str) -> Iterator[Mutant]:
+    """Yield every mutant of a module's source."""
+    tree = ast.parse(source)
+    for parent, field, index, node in _nodes(tree):
+        for replacement in _replacements(node):
+            _put(parent, field, index, replacement)
+            change = f"{_shown(node)}  ->  {_shown(replacement)}"
+            yield Mutant(module, getattr(node, "lineno", 0), change, ast.unparse(ast.fix_missing_locations(tree)))
+            _put(parent, field, index, node)
+
+
+def _nodes(parent: ast.AST) -> Iterator[tuple[ast.AST, str, int | None, ast.AST]]:
+    """Yield each node that may be mutated, with its place in its parent."""
+    for field, value in ast.iter_fields(parent):
+        if field in NOT_MUTATED:
+            continue
+        for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if not isinstance(node, ast.AST) or _is_declaration(node):
+                continue
+            yield parent, field, index, node
+            yield from _nodes(node)
+
+
+def _is_declaration(node: ast.AST) -> bool:
+    """Return whether a node is a docstring, a Literal type or a type variable."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.value, ast.Name) and node.value.id == "Literal"
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TypeVar"
+
+
+def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def _replacements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a node is replaced by, one mutant each."""
+    yield from _other_values(node)
+    yield from _other_conditions(node)
+    yield from _other_statements(node)
+
+
+def _other_values(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Constant(bool() as value):
+            yield ast.Constant(not value)
+        case ast.Constant(int() | float() as value):
+            yield ast.Constant(value + 1)
+        case ast.Constant(str() | bytes() as value) if value:
+            yield ast.Constant(type(value)())
+        case ast.BinOp(left, operator, right) if type(operator) in OPERATORS:
+            yield ast.BinOp(left, OPERATORS[type(operator)](), right)
+
+
+def _other_conditions(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Compare(left, [operator, *more], comparators):
+            yield ast.Compare(left, [COMPARISONS[type(operator)](), *more], comparators)
+        case ast.BoolOp(operator, values):
+            yield ast.BoolOp(ast.Or() if isinstance(operator, ast.And) else ast.And(), values)
+        case ast.UnaryOp(ast.Not(), operand):
+            yield operand
+        case ast.If(ast.Name() | ast.Attribute() | ast.Call() | ast.NamedExpr() as test, body, orelse):
+            yield ast.If(ast.UnaryOp(ast.Not(), test), body, orelse)
+        case ast.IfExp(ast.Name() | ast.Attribute() | ast.Call() | ast.NamedExpr() as test, body, orelse):
+            yield ast.IfExp(ast.UnaryOp(ast.Not(), test), body, orelse)
+
+
+def _other_statements(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Expr() | ast.Raise() | ast.Delete() | ast.Assign([ast.Attribute() | ast.Subscript()]):
+            yield ast.Pass()
+        case ast.AugAssign(target, operator, value):
+            yield ast.Pass()
+            if type(operator) in OPERATORS:
+                yield ast.AugAssign(target, OPERATORS[type(operator)](), value)
+        case ast.Return(value) if value is not None and ast.unparse(value) not in {"None", "False"}:
+            yield ast.Return(ast.Constant(None))
+        case ast.Break():
+            yield ast.Continue()
+        case ast.Continue():
+            yield ast.Break()
+
+
+def _shown(node: ast.AST) -> str:
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 70 else f"{text[:67]}..."  # noqa: PLR2004 - two of them and a path fit on a line
+
+
+def run_tests(folder: str, tests: Sequence[str]) -> None:
+    """Run tests in `folder` and end this process with pytest's exit code."""
+    import pytest  # noqa: PLC0415 - loaded by the fork server
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:randomly", f"--basetemp={folder}/.basetemp", *tests])
+    import exporter  # noqa: PLC0415 - after the tests, so that it is theirs
+
+    if not str(exporter.__file__).startswith(folder):
+        code = 99
+    os._exit(code)  # threads that a mutant left waiting do not hold up the end
+
+
+class Workers:
+    """Copies of the working tree in which mutants are tested, one at a time in each."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOAD)
+        self._free: SimpleQueue[Path] = SimpleQueue()
+        for number in range(count):
+            copy = folder / str(number)
+            shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*IGNORED), symlinks=True)
+            self._free.put(copy)
+
+    def exit_code(self, mutant: Mutant, limit: float) -> int | None:
+        """Return pytest's exit code with the mutant in place, or None when it takes longer than `limit` seconds."""
+        copy = self._free.get()
+        original = (copy / mutant.module).read_text()
+        (copy / mutant.module).write_text(mutant.source)
+        try:
+            process = self._context.Process(target=run_tests, args=(str(copy), MODULES[mutant.module]))
+            process.start()
+            process.join(limit)
+            if process.is_alive():
+                process.kill()
+                process.join()
+                return None
+            return process.exitcode
+        finally:
+            (copy / mutant.module).write_text(original)
+            self._free.put(copy)
+
+    def limit(self, module: str) -> float:
+        """Return how long a mutant of `module` may take: a few times the tests of the unchanged module, which pass."""
+        begun = time.monotonic()
+        code = self.exit_code(Mutant(module, 0, "", (ROOT / module).read_text()), 300)
+        if code != 0:
+            raise SystemExit(f"{module}: its tests must pass unchanged, but pytest ended with {code}")
+        return 5 + 4 * (time.monotonic() - begun)
+
+
+def main() -> None:
+    """Test the mutants asked for and print killed and survived ones by module."""
+    parser = argparse.ArgumentParser(description="Mutation testing of the core modules.")
+    parser.add_argument("--module", action="append", default=[], help="a module's name, such as tls; default: all")
+    parser.add_argument("--sample", type=int, help="test this many mutants only; default: all")
+    parser.add_argument("--seed", default="0", help="which sample; the same seed gives the same mutants")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants tested at the same time")
+    options = parser.parse_args()
+    modules = [module for module in MODULES if not options.module or Path(module).stem in options.module]
+    chosen = [mutant for module in modules for mutant in mutants(module, (ROOT / module).read_text())]
+    if options.sample is not None:
+        chosen = random.Random(options.seed).sample(chosen, min(options.sample, len(chosen)))  # noqa: S311 - no secret
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
+        workers = Workers(Path(folder), options.jobs)
+        limits = {module: workers.limit(module) for module in sorted({mutant.module for mutant in chosen})}
+        codes = pool.map(lambda mutant: workers.exit_code(mutant, limits[mutant.module]), chosen)
+        _report(zip(chosen, codes, strict=True))
+
+
+def _report(results: Iterator[tuple[Mutant, int | None]]) -> None:
+    tested, survived = Counter[str](), Counter[str]()
+    for mutant, code in results:
+        tested[mutant.module] += 1
+        if code == 0:
+            survived[mutant.module] += 1
+            print(f"survived  {mutant.module}:{mutant.line}  {mutant.change}", flush=True)
+    print(f"\n{'module':40} {'mutants':>8} {'killed':>8} {'survived':>9}")
+    for module, count in [*sorted(tested.items()), ("all", tested.total())]:
+        lost = survived.total() if module == "all" else survived[module]
+        print(f"{module:40} {count:8} {(count - lost) / count:8.1%} {lost:9}")
+
+
+if __name__ == "__main__":
+    main()
