@@ -17,7 +17,7 @@ from exporter.model import Report
 DIRECTORY = "directory"
 REPORTS = (*(report.value for report in Report), DIRECTORY)
 AUTH_REASONS = ("missing", "malformed", "wrong", "throttled", "busy")
-"""`auth.FAILURES`, which a floor above us knows (tested)."""
+"""The values of `web.toolkit.basic_auth.Failure`, which this layer does not import (a test compares them)."""
 _FAMILIES = {family.name: family for family in EXPORTER}
 
 

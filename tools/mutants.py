@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[1]
 TOOLKIT: Final = "exporter/web/toolkit"
 MODULES: Final[dict[str, tuple[str, ...]]] = {
-    f"{TOOLKIT}/basic_auth.py": ("tests/unit/test_auth.py",),
+    f"{TOOLKIT}/basic_auth.py": ("tests/unit/test_basic_auth.py",),
     f"{TOOLKIT}/config.py": ("tests/unit/test_webconfig.py",),
     f"{TOOLKIT}/schema.py": ("tests/unit/test_webconfig.py", "tests/unit/test_tls.py"),
     f"{TOOLKIT}/tls.py": ("tests/unit/test_tls.py",),
@@ -249,6 +249,7 @@ def main() -> None:
     if options.sample is not None:
         chosen = random.Random(options.seed).sample(chosen, min(options.sample, len(chosen)))  # noqa: S311 - no secret
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = f"{folder}/hypothesis"
         workers = Workers(Path(folder), options.jobs)
         limits = {module: workers.limit(module) for module in sorted({mutant.module for mutant in chosen})}
         codes = pool.map(lambda mutant: workers.exit_code(mutant, limits[mutant.module]), chosen)

@@ -1,7 +1,8 @@
-"""Basic authentication against bcrypt hashes, at a cost that strangers can not drive up.
+"""HTTP basic authentication against bcrypt hashes, with bounded CPU and memory.
 
-bcrypt is slow on purpose. So checks run in one thread beside the event loop, few wait for it, each peer has an
-allowance of wrong passwords, and a password found right is remembered by a keyed digest until its hash changes.
+bcrypt is slow on purpose, so strangers must not be able to make the exporter compute without limit. Hashes are checked
+in one thread outside the event loop, only a few checks may wait, and each client address may send few wrong passwords.
+A verified password is remembered as a keyed digest until its hash changes.
 """
 
 import asyncio
@@ -26,108 +27,105 @@ from exporter.web.toolkit.schema import OPEN_PATHS
 from exporter.web.toolkit.token_bucket import TokenBucket
 
 Failure = Literal["missing", "malformed", "wrong", "throttled", "busy"]
-"""Why a request was not let in. `throttled`: this peer was wrong too often; `busy`: too many checks are waiting."""
+"""Why a request was refused. `throttled`: too many wrong passwords from this address; `busy`: too many checks wait."""
 
-FAILURES: Final[tuple[Failure, ...]] = ("missing", "malformed", "wrong", "throttled", "busy")
+MAX_HEADER_LENGTH: Final = 1024
+"""Longest Authorization header that is decoded."""
 
-LONGEST_CREDENTIALS: Final = 1024
-"""Bytes of an Authorization header that we look at."""
+BCRYPT_MAX_BYTES: Final = 72
+"""bcrypt uses no more bytes of a password. Its Python library refuses longer ones; Go and htpasswd cut them."""
 
-BCRYPT_READS: Final = 72
-"""bcrypt uses this many bytes of a password. The library refuses longer ones; Go and htpasswd cut them, so do we."""
-
-_WAITING = 8  # checks that may stand in line; at cost 10 the last of them waits for half a second
-_REMEMBERED = 256
-_PEERS = 1024
-_WRONG_BURST, _WRONG_INTERVAL = 10, 1.0
+_MAX_PENDING_CHECKS: Final = 8  # at cost 10 the last of them waits for half a second
+_MAX_REMEMBERED: Final = 256
+_MAX_ADDRESSES: Final = 1024
+_FAILURE_BURST, _FAILURE_INTERVAL = 10, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A request that is not let in: why, and for `throttled` and `busy` after how many seconds to come back."""
+    """Why a request was refused, and after how many seconds to retry, or None where retrying does not help."""
 
     reason: Failure
-    retry_after: float = 0.0
+    retry_after: float | None = None
 
 
-class Passwords:
-    """Tells right passwords from wrong ones. For one event loop; `clock` is monotonic, in seconds."""
+class PasswordChecker:
+    """Checks passwords against bcrypt hashes. For one event loop; `clock` is monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._verified: OrderedDict[bytes, None] = OrderedDict()
-        self._running: dict[bytes, asyncio.Task[bool]] = {}
-        self._allowances: OrderedDict[str, TokenBucket] = OrderedDict()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bcrypt")
+        self._pending: dict[bytes, asyncio.Task[bool]] = {}
+        self._failures: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._thread = ThreadPoolExecutor(max_workers=1)
 
-    async def check(self, users: Mapping[str, str], user: str, password: bytes, peer: str) -> Refusal | None:
-        """Return None when `users` has `user` with the hash of `password`; `peer` is the address that pays if not."""
-        hashed = users.get(user)
-        # An unknown user costs a check as dear as the dearest known one, so that time does not tell who exists.
-        mark = self._mark(user, hashed or _dummy(users), password)
-        if hashed is not None and mark in self._verified:
-            self._verified.move_to_end(mark)
+    async def check(self, users: Mapping[str, str], user: str, password: bytes, address: str) -> Refusal | None:
+        """Return None if `users` maps `user` to a hash of `password`; a wrong password is charged to `address`."""
+        known = user in users
+        # Unknown users take as long as known ones, so response times do not reveal which users exist.
+        hashed = users[user] if known else _decoy_hash(users)
+        digest = self._digest(user, hashed, password)
+        if known and digest in self._verified:
+            self._verified.move_to_end(digest)
             return None
-        task = self._running.get(mark)
+        task = self._pending.get(digest)
         if task is None:
-            if len(self._running) >= _WAITING:
+            if len(self._pending) >= _MAX_PENDING_CHECKS:
                 return Refusal("busy", 1.0)
-            if wait := self._allowance(peer).take():
+            if wait := self._bucket(address).take():
                 return Refusal("throttled", wait)
-            task = asyncio.create_task(self._run(mark, hashed, hashed or _dummy(users), password, peer))
-            self._running[mark] = task
-        # Shielded: others may wait for the same check when this client has gone.
+            task = asyncio.create_task(self._verify(digest, hashed, password, address, known=known))
+            self._pending[digest] = task
+        # Shielded, because other requests may wait for the same check after this client disconnects.
         return None if await asyncio.shield(task) else Refusal("wrong")
 
-    async def _run(self, mark: bytes, hashed: str | None, against: str, password: bytes, peer: str) -> bool:
+    async def _verify(self, digest: bytes, hashed: str, password: bytes, address: str, *, known: bool) -> bool:
         try:
             loop = asyncio.get_running_loop()
-            same = await loop.run_in_executor(self._thread, _matches, password, against)
+            matches = await loop.run_in_executor(self._thread, _matches, password, hashed)
         finally:
-            del self._running[mark]
-        right = same and hashed is not None
-        if right:
-            self._remember(mark)
-            self._allowance(peer).give_back()
-        return right
+            del self._pending[digest]
+        if not (matches and known):
+            return False
+        self._verified[digest] = None
+        if len(self._verified) > _MAX_REMEMBERED:
+            self._verified.popitem(last=False)
+        self._bucket(address).give_back()
+        return True
 
-    def _mark(self, user: str, hashed: str, password: bytes) -> bytes:
-        """Return a digest that nobody can make or guess from without this process's secret."""
+    def _digest(self, user: str, hashed: str, password: bytes) -> bytes:
+        """Return a digest from which passwords cannot be guessed without this process's secret."""
         parts = (user.encode(), hashed.encode(), password)
         framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return hashlib.blake2b(framed, key=self._secret, digest_size=32).digest()
+        return hashlib.blake2b(framed, key=self._secret).digest()
 
-    def _remember(self, mark: bytes) -> None:
-        self._verified[mark] = None
-        if len(self._verified) > _REMEMBERED:
-            self._verified.popitem(last=False)
-
-    def _allowance(self, peer: str) -> TokenBucket:
-        bucket = self._allowances.pop(peer, None) or TokenBucket(_WRONG_INTERVAL, _WRONG_BURST, self._clock)
-        self._allowances[peer] = bucket
-        if len(self._allowances) > _PEERS:
-            self._allowances.popitem(last=False)
+    def _bucket(self, address: str) -> TokenBucket:
+        """Return how many wrong passwords an address has left, and forget the address used longest ago."""
+        bucket = self._failures.pop(address, None) or TokenBucket(_FAILURE_INTERVAL, _FAILURE_BURST, self._clock)
+        self._failures[address] = bucket
+        if len(self._failures) > _MAX_ADDRESSES:
+            self._failures.popitem(last=False)
         return bucket
 
 
-def _dummy(users: Mapping[str, str]) -> str:
-    """Return a well-formed hash of no known password, as costly as the costliest of `users`."""
+def _decoy_hash(users: Mapping[str, str]) -> str:
+    """Return a valid hash of no known password, with the highest cost of `users`."""
     cost = max(hashed.split("$")[2] for hashed in users.values())
     return f"$2b${cost}${'.' * 53}"
 
 
 def _matches(password: bytes, hashed: str) -> bool:
     try:
-        return bcrypt.checkpw(password[:BCRYPT_READS], hashed.encode())
-    except ValueError:
+        return bcrypt.checkpw(password[:BCRYPT_MAX_BYTES], hashed.encode())
+    except ValueError:  # a salt that has the form of one and cannot be decoded
         return False
 
 
-def credentials(header: str) -> tuple[str, bytes] | None:
-    """Return user and password of an Authorization header's value (RFC 7617), or None when it holds none."""
+def parse_credentials(header: str) -> tuple[str, bytes] | None:
+    """Return the user and password of an Authorization header (RFC 7617), or None if it is malformed."""
     scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic" or len(header) > LONGEST_CREDENTIALS:
+    if scheme.lower() != "basic" or len(header) > MAX_HEADER_LENGTH:
         return None
     try:
         user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
@@ -137,7 +135,7 @@ def credentials(header: str) -> tuple[str, bytes] | None:
 
 
 class BasicAuth:
-    """ASGI middleware that lets a request through when its user and password are right, or when there are no users."""
+    """ASGI middleware that requires a user name and password, unless there are no users."""
 
     def __init__(
         self,
@@ -148,21 +146,20 @@ class BasicAuth:
         open_paths: tuple[str, ...] = OPEN_PATHS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`users` returns names and bcrypt hashes as they are now. `on_failure` is told of each request refused."""
-        self._app, self._users, self._on_failure, self._open = app, users, on_failure, open_paths
-        self._passwords = Passwords(clock)
+        """`users` returns the current names and bcrypt hashes. `on_failure` is called for each refused request."""
+        self._app, self._users, self._on_failure, self._open_paths = app, users, on_failure, open_paths
+        self._checker = PasswordChecker(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; anything but HTTP goes through, as we serve nothing else."""
-        if scope["type"] != "http" or scope["path"] in self._open:
-            await self._app(scope, receive, send)
-            return
-        refusal = await self._refusal(scope)
+        """Handle one HTTP request; other connections pass, because the application serves nothing else."""
+        refusal = None
+        if scope["type"] == "http" and scope["path"] not in self._open_paths:
+            refusal = await self._refusal(scope)
         if refusal is None:
             await self._app(scope, receive, send)
             return
         self._on_failure(refusal.reason)
-        await _answer(refusal)(scope, receive, send)
+        await _response(refusal)(scope, receive, send)
 
     async def _refusal(self, scope: Scope) -> Refusal | None:
         users = self._users()
@@ -171,16 +168,16 @@ class BasicAuth:
         header = Headers(scope=scope).get("authorization")
         if header is None:
             return Refusal("missing")
-        given = credentials(header)
-        if given is None:
+        credentials = parse_credentials(header)
+        if credentials is None:
             return Refusal("malformed")
-        peer = scope.get("client")
-        return await self._passwords.check(users, *given, peer[0] if peer else "")
+        client = scope.get("client")
+        return await self._checker.check(users, *credentials, client[0] if client else "")
 
 
-def _answer(refusal: Refusal) -> PlainTextResponse:
-    if refusal.reason in {"throttled", "busy"}:
-        wait = {"retry-after": str(math.ceil(refusal.retry_after))}
-        return PlainTextResponse("Too many wrong passwords, or too many at once.\n", 429, wait)
+def _response(refusal: Refusal) -> PlainTextResponse:
+    if refusal.retry_after is not None:
+        headers = {"retry-after": str(math.ceil(refusal.retry_after))}
+        return PlainTextResponse("Too many passwords to check. Retry later.\n", 429, headers)
     challenge = {"www-authenticate": 'Basic realm="anthropic-exporter", charset="UTF-8"'}
-    return PlainTextResponse("A user name and a password are needed.\n", 401, challenge)
+    return PlainTextResponse("A user name and password are required.\n", 401, challenge)
