@@ -33,7 +33,7 @@ from exporter.web.app import ReportStatus, Status, create_app, moment
 from exporter.web.toolkit import config as webconfig
 from exporter.web.toolkit.basic_auth import BasicAuth
 from exporter.web.toolkit.config import WebConfigFile
-from exporter.web.toolkit.http_protocol import BoundedConnection
+from exporter.web.toolkit.http_protocol import BoundedHttpProtocol
 from exporter.web.toolkit.limits import RateLimit, SecurityHeaders
 from exporter.web.toolkit.tls import live_context
 
@@ -144,7 +144,7 @@ def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry) 
         app = SecurityHeaders(RateLimit(app, limit=file.rate_limit), headers=file.headers)
     return uvicorn.Config(
         app,
-        http=BoundedConnection,
+        http=BoundedHttpProtocol,
         ws="none",
         log_config=None,
         access_log=False,

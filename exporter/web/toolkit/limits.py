@@ -1,4 +1,4 @@
-"""Response headers and the rate limit, as ASGI middleware."""
+"""ASGI middleware for security headers and the rate limit."""
 
 import math
 import time
@@ -13,7 +13,7 @@ from exporter.web.toolkit.schema import OPEN_PATHS, RateLimitConfig
 from exporter.web.toolkit.token_bucket import TokenBucket
 
 DEFAULT_HEADERS: Final[Mapping[str, str]] = {
-    # The status page is plain HTML with its style inside: no script, no picture, no form, no frame.
+    # The status page is plain HTML with inline style: no scripts, images, forms or frames.
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
@@ -21,20 +21,20 @@ DEFAULT_HEADERS: Final[Mapping[str, str]] = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # The pages hold e-mail addresses, and an old number is a wrong number: no cache may keep them.
+    # The pages hold e-mail addresses, and outdated numbers would mislead.
     "Cache-Control": "no-store",
 }
 
 
 class SecurityHeaders:
-    """ASGI middleware that adds `DEFAULT_HEADERS` where the application set none, and those of the file."""
+    """ASGI middleware that sets the headers of the web configuration, and `DEFAULT_HEADERS` the response lacks."""
 
     def __init__(self, app: ASGIApp, *, headers: Callable[[], Mapping[str, str]] = dict) -> None:
-        """`headers` returns what the web configuration says now: it replaces; an empty value removes."""
+        """`headers` returns the configured headers. They replace others of the same name; an empty value removes."""
         self._app, self._headers = app, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Handle one request; what is not HTTP passes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -58,7 +58,7 @@ class SecurityHeaders:
 
 
 class RateLimit:
-    """ASGI middleware that answers 429 when requests come faster than `rate_limit` of the web configuration allows."""
+    """ASGI middleware that responds with 429 to requests above the `rate_limit` of the web configuration."""
 
     def __init__(
         self,
@@ -68,14 +68,14 @@ class RateLimit:
         open_paths: tuple[str, ...] = OPEN_PATHS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`limit` returns what the file says now; a changed limit starts with a full bucket."""
-        self._app, self._limit, self._open, self._clock = app, limit, open_paths, clock
+        """`limit` returns the current limit; a changed limit starts with a full bucket."""
+        self._app, self._limit, self._open_paths, self._clock = app, limit, open_paths, clock
         self._current = limit()
         self._bucket = TokenBucket(self._current.interval, self._current.burst, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        wait = self._wait() if scope["type"] == "http" and scope["path"] not in self._open else 0.0
+        """Handle one request; what is not HTTP passes."""
+        wait = self._wait() if scope["type"] == "http" and scope["path"] not in self._open_paths else 0.0
         if wait:
             headers = {"retry-after": str(math.ceil(wait))}
             await PlainTextResponse("Too many requests.\n", 429, headers)(scope, receive, send)
