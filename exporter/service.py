@@ -35,7 +35,7 @@ from exporter.web.toolkit.basic_auth import BasicAuth
 from exporter.web.toolkit.config import WebConfigFile
 from exporter.web.toolkit.http_protocol import BoundedHttpProtocol
 from exporter.web.toolkit.limits import RateLimit, SecurityHeaders
-from exporter.web.toolkit.tls import live_context
+from exporter.web.toolkit.tls import reloading_context
 
 TICK_SECONDS = 15
 GRACE_SECONDS = 3
@@ -139,7 +139,7 @@ def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry) 
         app = SecurityHeaders(app)
     else:
         file = WebConfigFile(web_config, told)
-        context = live_context(file, told)
+        context = reloading_context(file, told)
         app = BasicAuth(app, users=file.users, on_failure=telemetry.auth_failed)
         app = SecurityHeaders(RateLimit(app, limit=file.rate_limit), headers=file.headers)
     return uvicorn.Config(

@@ -32,8 +32,8 @@ ROOT: Final = Path(__file__).parents[1]
 TOOLKIT: Final = "exporter/web/toolkit"
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     f"{TOOLKIT}/basic_auth.py": ("tests/unit/test_basic_auth.py",),
-    f"{TOOLKIT}/config.py": ("tests/unit/test_webconfig.py",),
-    f"{TOOLKIT}/schema.py": ("tests/unit/test_webconfig.py", "tests/unit/test_tls.py"),
+    f"{TOOLKIT}/config.py": ("tests/unit/test_config.py", "tests/unit/test_schema.py"),
+    f"{TOOLKIT}/schema.py": ("tests/unit/test_schema.py", "tests/unit/test_tls.py", "tests/unit/test_basic_auth.py"),
     f"{TOOLKIT}/tls.py": ("tests/unit/test_tls.py",),
     f"{TOOLKIT}/token_bucket.py": ("tests/unit/test_token_bucket.py",),
     f"{TOOLKIT}/limits.py": ("tests/unit/test_limits.py",),

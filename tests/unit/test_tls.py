@@ -1,10 +1,11 @@
-"""Certificates, keys and limits of the protocol, from the web configuration into a TLS context."""
+"""TLS contexts as the web configuration describes them, by handshakes in memory."""
 
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 import trustme
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -15,21 +16,21 @@ from cryptography.hazmat.primitives.serialization import (
 
 from exporter.errors import SettingsError
 from exporter.web.toolkit.config import WebConfigFile
-from exporter.web.toolkit.schema import TLSServerConfig
-from exporter.web.toolkit.tls import live_context, ssl_context
+from exporter.web.toolkit.schema import CURVES, TLSServerConfig
+from exporter.web.toolkit.tls import reloading_context, ssl_context
 
 Make = Callable[..., TLSServerConfig]
 
 
 @pytest.fixture(scope="module")
 def ca() -> trustme.CA:
-    """Return an authority for this module."""
+    """Return a certificate authority for servers and clients."""
     return trustme.CA()
 
 
 @pytest.fixture
 def make(tmp_path: Path, ca: trustme.CA) -> Make:
-    """Return a maker of configurations with a good certificate, and with what else is given."""
+    """Return a function that returns a configuration with a valid certificate and further keys."""
     leaf = ca.issue_cert("localhost")
     leaf.cert_chain_pems[0].write_to_path(tmp_path / "a.crt")
     leaf.private_key_pem.write_to_path(tmp_path / "a.key")
@@ -44,7 +45,7 @@ def make(tmp_path: Path, ca: trustme.CA) -> Make:
 
 
 def shake(context: ssl.SSLContext, client: ssl.SSLContext) -> ssl.SSLObject:
-    """Return the client's side of a finished handshake, in memory."""
+    """Return the client's side of a finished handshake, in memory. Raises SSLError when either side refuses."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = context.wrap_bio(to_server, to_client, server_side=True)
     theirs = client.wrap_bio(to_client, to_server, server_hostname="localhost")
@@ -58,15 +59,26 @@ def shake(context: ssl.SSLContext, client: ssl.SSLContext) -> ssl.SSLObject:
     return theirs
 
 
-def visitor(ca: trustme.CA) -> ssl.SSLContext:
-    """Return a client that trusts `ca`."""
+def is_accepted(context: ssl.SSLContext, client: ssl.SSLContext) -> bool:
+    """Return whether a handshake succeeds."""
+    try:
+        shake(context, client)
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def visitor(ca: trustme.CA, certificate: trustme.LeafCert | None = None) -> ssl.SSLContext:
+    """Return a client that trusts `ca`, with or without a certificate of its own."""
     client = ssl.create_default_context()
     ca.configure_trust(client)
+    if certificate is not None:
+        certificate.configure_cert(client)
     return client
 
 
-def test_the_newest_protocol_is_spoken_by_default(make: Make, ca: trustme.CA) -> None:
-    """TLS 1.3 with whom can, TLS 1.2 with whom can not, nothing older."""
+def test_tls_1_3_and_1_2_are_spoken_by_default(make: Make, ca: trustme.CA) -> None:
+    """The newest version that the client knows, and nothing older."""
     context = ssl_context(make())
     assert shake(context, visitor(ca)).version() == "TLSv1.3"
     older = visitor(ca)
@@ -78,22 +90,38 @@ def test_the_newest_protocol_is_spoken_by_default(make: Make, ca: trustme.CA) ->
     assert context.verify_mode == ssl.CERT_NONE
 
 
-@pytest.mark.parametrize(
-    "limits",
-    [{"min_version": "TLS13"}, {"cipher_suites": ["TLS_AES_256_GCM_SHA384"]}, {"curve_preferences": ["CurveP521"]}],
-)
-def test_a_client_outside_the_limits_gets_no_connection(make: Make, ca: trustme.CA, limits: dict[str, object]) -> None:
-    """A minimum version, suites of TLS 1.3 only, and a curve that the client lacks each keep an older client out."""
+@pytest.mark.parametrize("limits", [{"min_version": "TLS13"}, {"cipher_suites": ["TLS_AES_256_GCM_SHA384"]}])
+def test_an_older_client_is_refused_where_only_tls_1_3_is_configured(
+    make: Make, ca: trustme.CA, limits: dict[str, object]
+) -> None:
+    """By version, or by suites of TLS 1.3 alone."""
     older = visitor(ca)
     older.maximum_version = ssl.TLSVersion.TLSv1_2
-    older.set_ecdh_curve("prime256v1")
-    shake(ssl_context(make()), older)
-    with pytest.raises(ssl.SSLError):
-        shake(ssl_context(make(**limits)), older)
+    assert is_accepted(ssl_context(make()), older)
+    assert not is_accepted(ssl_context(make(**limits)), older)
 
 
-def test_the_cipher_suite_is_the_one_asked_for(make: Make, ca: trustme.CA) -> None:
-    """With TLS 1.2 only suites of the file are used, in its order unless the client may choose."""
+@pytest.mark.parametrize(
+    ("curve", "theirs", "other"),
+    [
+        ("CurveP256", "prime256v1", "X25519"),
+        ("CurveP384", "secp384r1", "X25519"),
+        ("CurveP521", "secp521r1", "X25519"),
+        ("X25519", "X25519", "prime256v1"),
+    ],
+)
+def test_a_single_curve_is_required(make: Make, ca: trustme.CA, curve: str, theirs: str, other: str) -> None:
+    """A list is not narrowed to its first curve, which would refuse clients that know the second."""
+    client = visitor(ca)
+    client.set_ecdh_curve(theirs)
+    assert is_accepted(ssl_context(make(curve_preferences=[curve])), client)
+    client.set_ecdh_curve(other)
+    assert not is_accepted(ssl_context(make(curve_preferences=[curve])), client)
+    assert is_accepted(ssl_context(make(curve_preferences=[curve, "CurveP521"])), client)
+
+
+def test_tls_1_2_uses_the_configured_suites(make: Make, ca: trustme.CA) -> None:
+    """In the order of the file, unless the client may choose."""
     # trustme's keys are ECDSA.
     suites = ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]
     client = visitor(ca)
@@ -109,15 +137,16 @@ def test_the_cipher_suite_is_the_one_asked_for(make: Make, ca: trustme.CA) -> No
     assert chosen(cipher_suites=suites, prefer_server_cipher_suites=False) == "ECDHE-ECDSA-AES128-GCM-SHA256"
 
 
-def test_a_list_of_curves_leaves_openssl_s_own(make: Make, ca: trustme.CA) -> None:
-    """Two curves are never narrowed to the first, which would keep out clients that know the second."""
-    client = visitor(ca)
-    client.set_ecdh_curve("prime256v1")
-    shake(ssl_context(make(curve_preferences=["X25519", "CurveP256"])), client)
+def test_what_the_system_does_not_support_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as a curve that a FIPS policy forbids."""
+    monkeypatch.setitem(CURVES, "X25519", "forbidden")
+    problem = "^tls_server_config: this system supports none of cipher_suites or curve_preferences$"
+    with pytest.raises(SettingsError, match=problem):
+        ssl_context(make(curve_preferences=["X25519"]))
 
 
-def test_certificate_and_key_may_stand_in_the_file_itself(make: Make, ca: trustme.CA, tmp_path: Path) -> None:
-    """Inline PEM serves as well, and leaves no file behind."""
+def test_certificates_may_be_in_the_configuration_itself(make: Make, ca: trustme.CA, tmp_path: Path) -> None:
+    """Inline PEM is used without writing a file."""
     before = sorted(tmp_path.iterdir())
     inline = make(
         cert_file=None,
@@ -125,16 +154,47 @@ def test_certificate_and_key_may_stand_in_the_file_itself(make: Make, ca: trustm
         cert=(tmp_path / "a.crt").read_text(),
         key=(tmp_path / "a.key").read_text(),
         client_ca=(tmp_path / "ca.crt").read_text(),
-        client_auth_type="VerifyClientCertIfGiven",
+        client_auth_type="RequireAndVerifyClientCert",
     )
-    context = ssl_context(inline)
-    shake(context, visitor(ca))
-    assert context.verify_mode == ssl.CERT_OPTIONAL
+    assert is_accepted(ssl_context(inline), visitor(ca, ca.issue_cert("prometheus.example.test")))
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_certificates_that_can_not_be_used_are_refused_by_name(make: Make, ca: trustme.CA, tmp_path: Path) -> None:
-    """Each fault of the files gives one line with the name of the file and no content."""
+@pytest.mark.parametrize("required", [True, False])
+def test_client_certificates_are_verified(make: Make, ca: trustme.CA, tmp_path: Path, *, required: bool) -> None:
+    """A stranger's is refused, and a missing one where it is required; an intermediate CA needs no root."""
+    policy = "RequireAndVerifyClientCert" if required else "VerifyClientCertIfGiven"
+    intermediate = trustme.CA().create_child_ca()
+    intermediate.cert_pem.write_to_path(tmp_path / "clients.crt")
+    context = ssl_context(make(client_ca_file="clients.crt", client_auth_type=policy))
+    assert is_accepted(context, visitor(ca, intermediate.issue_cert("prometheus.example.test")))
+    assert not is_accepted(context, visitor(ca, trustme.CA().issue_cert("prometheus.example.test")))
+    assert is_accepted(context, visitor(ca)) is not required
+
+
+def test_a_client_needs_one_of_the_allowed_names(make: Make, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DNS name, IP address, e-mail address or URI, compared as a whole; each refusal is logged."""
+    names = ["prometheus.example.test", "2001:db8::1", "ops@example.test", "spiffe://example.test/prometheus"]
+    policy = {"client_ca_file": "ca.crt", "client_auth_type": "RequireAndVerifyClientCert"}
+    context = ssl_context(make(**policy, client_allowed_sans=names))
+    for name in names[:3]:
+        assert is_accepted(context, visitor(ca, ca.issue_cert("other.example.test", name)))
+    other = visitor(ca, ca.issue_cert("x.prometheus.example.test"))
+    with structlog.testing.capture_logs() as lines, pytest.raises(ssl.SSLError) as caught:
+        shake(context, other)
+    assert caught.value.args == ("the client certificate has no name of client_allowed_sans",)
+    reason = "no name of client_allowed_sans"
+    assert lines == [{"log_level": "warning", "event": "client certificate refused", "reason": reason}]
+    for kind, accepted in (("URI", True), ("Registered ID", False)):  # trustme issues neither
+        certificate = {"subjectAltName": ((kind, names[3]),)}
+        monkeypatch.setattr(ssl.SSLObject, "getpeercert", lambda _, found=certificate: found)
+        assert is_accepted(context, other) is accepted
+    monkeypatch.setattr(ssl.SSLObject, "getpeercert", lambda _: None)
+    assert not is_accepted(context, other)
+
+
+def test_unusable_files_are_refused_by_name(make: Make, ca: trustme.CA, tmp_path: Path) -> None:
+    """One line, with the path and without the content."""
     other = ca.issue_cert("other.example.test")
     other.private_key_pem.write_to_path(tmp_path / "other.key")
     key = load_pem_private_key(other.private_key_pem.bytes(), None)
@@ -143,16 +203,16 @@ def test_certificates_that_can_not_be_used_are_refused_by_name(make: Make, ca: t
     (tmp_path / "junk").write_text("junk")
     mutual = {"client_auth_type": "RequireAndVerifyClientCert"}
     table: list[tuple[dict[str, object], str]] = [
-        ({"cert_file": "gone"}, f"cert_file {tmp_path}/gone can not be read: No such file or directory"),
-        ({"key_file": "gone"}, f"key_file {tmp_path}/gone can not be read: No such file or directory"),
-        ({"key_file": "."}, f"key_file {tmp_path} can not be read: Is a directory"),
+        ({"cert_file": "gone"}, f"cert_file {tmp_path}/gone cannot be read: No such file or directory"),
+        ({"key_file": "gone"}, f"key_file {tmp_path}/gone cannot be read: No such file or directory"),
+        ({"key_file": "."}, f"key_file {tmp_path} cannot be read: Is a directory"),
         (
             {"cert_file": "junk"},
-            f"cert_file {tmp_path}/junk and key_file {tmp_path}/a.key are not a certificate and its key in PEM",
+            f"cert_file {tmp_path}/junk and key_file {tmp_path}/a.key are not a certificate and its key in PEM format",
         ),
         (
             {"key_file": None, "key": "junk"},
-            f"cert_file {tmp_path}/a.crt and key are not a certificate and its key in PEM",
+            f"cert_file {tmp_path}/a.crt and key are not a certificate and its key in PEM format",
         ),
         (
             {"key_file": "other.key"},
@@ -161,10 +221,10 @@ def test_certificates_that_can_not_be_used_are_refused_by_name(make: Make, ca: t
         ({"key_file": "encrypted.key"}, f"key_file {tmp_path}/encrypted.key is encrypted"),
         (
             {"client_ca_file": "gone", **mutual},
-            f"client_ca_file {tmp_path}/gone can not be read: No such file or directory",
+            f"client_ca_file {tmp_path}/gone cannot be read: No such file or directory",
         ),
-        ({"client_ca_file": "junk", **mutual}, f"client_ca_file {tmp_path}/junk holds no certificate in PEM"),
-        ({"client_ca": "", **mutual}, "client_ca holds no certificate in PEM"),
+        ({"client_ca_file": "junk", **mutual}, f"client_ca_file {tmp_path}/junk contains no certificate in PEM format"),
+        ({"client_ca": "", **mutual}, "client_ca contains no certificate in PEM format"),
     ]
     for more, message in table:
         with pytest.raises(SettingsError) as caught:
@@ -172,16 +232,64 @@ def test_certificates_that_can_not_be_used_are_refused_by_name(make: Make, ca: t
         assert str(caught.value) == f"tls_server_config: {message}"
 
 
-def test_without_tls_there_is_no_context(tmp_path: Path) -> None:
-    """A file without tls_server_config is plain HTTP."""
+@pytest.fixture
+def web(tmp_path: Path, make: Make) -> Path:
+    """Return a web configuration with a certificate."""
+    make()
     web = tmp_path / "web.yml"
+    web.write_text("tls_server_config: {cert_file: a.crt, key_file: a.key}")
+    return web
+
+
+def test_a_file_without_tls_has_no_context(web: Path) -> None:
+    """The exporter then serves plain HTTP."""
     web.write_text("{}")
-    assert live_context(WebConfigFile(web)) is None
+    assert reloading_context(WebConfigFile(web)) is None
 
 
-def test_a_start_with_a_bad_certificate_fails(tmp_path: Path) -> None:
-    """The first look at the certificate is at the start, not at the first connection."""
-    web = tmp_path / "web.yml"
-    web.write_text("tls_server_config: {cert_file: gone.crt, key_file: gone.key}")
-    with pytest.raises(SettingsError, match=r"gone\.crt can not be read"):
-        live_context(WebConfigFile(web))
+def test_a_start_with_an_unusable_certificate_fails(web: Path) -> None:
+    """At the start, not at the first connection."""
+    (web.parent / "a.crt").unlink()
+    with pytest.raises(SettingsError, match=r"a\.crt cannot be read"):
+        reloading_context(WebConfigFile(web))
+
+
+def test_the_next_connection_uses_the_renewed_certificate(web: Path, ca: trustme.CA) -> None:
+    """Until certificate and key match, or while one is missing, the old pair stays, and the log says so once."""
+    outcomes: list[str] = []
+    context = reloading_context(WebConfigFile(web), outcomes.append)
+    assert context is not None
+
+    def presented() -> bytes | None:
+        return shake(context, visitor(ca)).getpeercert(binary_form=True)
+
+    first, new = presented(), ca.issue_cert("localhost")
+    new.cert_chain_pems[0].write_to_path(web.parent / "a.crt")
+    with structlog.testing.capture_logs() as lines:
+        assert [presented() for _ in range(3)] == [first] * 3
+    [line] = lines
+    assert (line["log_level"], line["source"]) == ("error", "TLS")
+    assert "do not belong together" in line["reason"]
+    new.private_key_pem.write_to_path(web.parent / "a.key")
+    second = presented()
+    assert second == ssl.PEM_cert_to_DER_cert(new.cert_chain_pems[0].bytes().decode()) != first
+    (web.parent / "a.crt").unlink()
+    assert presented() == second
+    assert outcomes == ["refused", "applied", "refused"]
+
+
+def test_the_next_connection_follows_the_whole_configuration(web: Path, ca: trustme.CA) -> None:
+    """Client certificates can be required, and their CA replaced, without a restart; nothing can be dropped."""
+    context = reloading_context(WebConfigFile(web))
+    assert context is not None
+    plain, known = visitor(ca), visitor(ca, ca.issue_cert("prometheus.example.test"))
+    assert is_accepted(context, plain)
+    before = web.read_text()
+    web.write_text(before[:-1] + ", client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}")
+    assert (is_accepted(context, plain), is_accepted(context, known)) == (False, True)
+    web.write_text(before)
+    assert not is_accepted(context, plain)
+    successor = trustme.CA()
+    successor.cert_pem.write_to_path(web.parent / "ca.crt")
+    assert not is_accepted(context, known)
+    assert is_accepted(context, visitor(ca, successor.issue_cert("prometheus.example.test")))

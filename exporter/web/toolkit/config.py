@@ -1,8 +1,9 @@
-"""Reading the web configuration file, at the start and whenever it changes.
+"""Read the web configuration file at start, and again whenever it changes.
 
-exporter-toolkit reads the file and the certificates at each request and each handshake; so do we. The bytes are
-compared, not the time stamps: a file of the same size written within the same clock tick, or put back with its old
-time, would be missed, and the files are small. What can not be used is logged once, and the last good one stays.
+Like exporter-toolkit, the exporter checks the file at each request and the certificates at each handshake. It compares
+contents, not modification times: a file that was restored with its old time, or replaced by one of the same size within
+one clock tick, would be missed, and the files are small. A file that cannot be used is logged once, and the last good
+one stays in use.
 """
 
 import hashlib
@@ -18,15 +19,15 @@ from pydantic_core import ErrorDetails
 from exporter.errors import SettingsError
 from exporter.web.toolkit.schema import PLAIN_NAME, RateLimitConfig, WebConfig
 
-LARGEST_FILE: Final = 1_048_576
-"""Bytes that a web configuration may have; a real one has a few thousand."""
+MAX_FILE_BYTES: Final = 1_048_576
+"""Largest file that is read; a real web configuration has a few thousand bytes."""
 
 OnReload = Callable[[Literal["applied", "refused"]], None]
-"""Told of each change that was taken up or refused, for a counter."""
+"""Called after each change, for a counter."""
 
 T = TypeVar("T")
-_SENTENCES: Final = {
-    "extra_forbidden": "is no key of this file",
+_MESSAGES: Final = {
+    "extra_forbidden": "is not a key of this file",
     "bool_parsing": "must be true or false",
     "int_parsing": "must be a whole number",
     "model_type": "must be a mapping",
@@ -34,40 +35,40 @@ _SENTENCES: Final = {
     "tuple_type": "must be a list",
     "string_type": "must be text",
 }
-_STRICTNESS: Final = {"VerifyClientCertIfGiven": 1, "RequireAndVerifyClientCert": 2}
+"""Messages for people who write YAML, by pydantic's type of error."""
 
 log = structlog.get_logger()
 
 
 def load(path: Path) -> WebConfig:
-    """Return what the file at `path` says; its relative paths are joined to its folder. Certificates are not read here.
+    """Return the configuration in a file, with relative paths joined to its folder. Certificates are not read.
 
-    Raises SettingsError, whose one line names the file and everything that is wrong in it.
+    Raises SettingsError with one line that names the file and everything that is wrong in it.
     """
     try:
-        text = _bounded(path).decode()
+        text = _read(path).decode()
     except OSError as error:
-        raise SettingsError(f"{path}: can not be read: {error.strerror}") from None
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: is not UTF-8 text") from None
-    data = _parsed(path, text)
+    data = _parse(path, text)
     try:
         return WebConfig.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
-        problems = "; ".join(_sentence(found) for found in error.errors(include_input=False, include_url=False))
+        problems = "; ".join(_problem(details) for details in error.errors())
     raise SettingsError(f"{path}: {problems}")
 
 
-def _bounded(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        content = file.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise SettingsError(f"{path}: is larger than {LARGEST_FILE} bytes")
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise SettingsError(f"{path}: is larger than {MAX_FILE_BYTES} bytes")
     return content
 
 
-class _Strings(yaml.BaseLoader):
-    """YAML in which scalars stay text, so that a user called `123` or `no` keeps that name, and keys are unique."""
+class _TextLoader(yaml.BaseLoader):
+    """YAML loader that keeps scalars as text, so that users may be called `123` or `no`, and refuses duplicate keys."""
 
     def construct_scalar(self, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - PyYAML's own signature
         if node.style is None and node.value in {"", "~", "null", "Null", "NULL"}:
@@ -81,124 +82,121 @@ class _Strings(yaml.BaseLoader):
         return super().construct_mapping(node, deep)
 
 
-def _parsed(path: Path, text: str) -> object:
-    """Return mappings, lists, text and None. PyYAML's messages quote the file, so only the place is kept of them."""
+def _parse(path: Path, text: str) -> object:
+    """Return mappings, lists, text and None. Of PyYAML's messages only the position is used, because they quote."""
     try:
-        loader = _Strings(text)
-        try:
-            data = loader.get_single_data()
-        finally:
-            loader.dispose()
+        data = _TextLoader(text).get_single_data()
     except yaml.constructor.ConstructorError as error:
-        raise SettingsError(f"{path}: a key stands twice, or refers to itself,{_place(error.problem_mark)}") from None
+        raise SettingsError(f"{path}: has a duplicate or recursive key{_position(error.problem_mark)}") from None
     except yaml.MarkedYAMLError as error:
-        raise SettingsError(f"{path}: is not YAML{_place(error.problem_mark)}") from None
+        raise SettingsError(f"{path}: is not valid YAML{_position(error.problem_mark)}") from None
     except (yaml.YAMLError, RecursionError):
-        raise SettingsError(f"{path}: is not YAML") from None
+        raise SettingsError(f"{path}: is not valid YAML") from None
     if data is None:
         raise SettingsError(f"{path}: is empty; write {{}} for neither TLS nor passwords")
-    if not isinstance(data, dict):
-        raise SettingsError(f"{path}: must be a mapping")
     return data
 
 
-def _place(mark: yaml.Mark | None) -> str:
+def _position(mark: yaml.Mark | None) -> str:
     return f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
 
 
-def _sentence(found: ErrorDetails) -> str:
-    parts = [str(part) for part in found["loc"]]
-    where = ".".join(part if PLAIN_NAME.fullmatch(part) else "(name not shown)" for part in parts)
-    what = _SENTENCES.get(found["type"], found["msg"].removeprefix("Value error, "))
-    if found["type"] == "literal_error":
-        what = f"must be one of {found['ctx']['expected']}"
+def _problem(details: ErrorDetails) -> str:
+    names = [str(part) for part in details["loc"]]
+    where = ".".join(name if PLAIN_NAME.fullmatch(name) else "(name not shown)" for name in names)
+    what = _MESSAGES.get(details["type"], details["msg"].removeprefix("Value error, "))
+    if details["type"] == "literal_error":
+        what = f"must be one of {details['ctx']['expected']}"
     return f"{where}: {what}" if where else what
 
 
-class LastGood(Generic[T]):
-    """A value made from files, made again when they change; while they can not be used, the last good one stays."""
+class Reloading(Generic[T]):
+    """A value built from files, and rebuilt when they change. If that fails, the last good value stays."""
 
-    def __init__(self, what: str, mark: Callable[[], object], make: Callable[[T | None], T], told: OnReload) -> None:
-        """`mark` changes when the files do. `make` gets the former value, first None, and may raise SettingsError."""
-        self._what, self._read_mark, self._make, self._told = what, mark, make, told
-        self._mark = mark()
-        self._value = make(None)
+    def __init__(
+        self, source: str, fingerprint: Callable[[], object], build: Callable[[T | None], T], on_reload: OnReload
+    ) -> None:
+        """`fingerprint` returns something else when files change. `build` gets the previous value, None at first.
+
+        Raises SettingsError if the first build does.
+        """
+        self._source, self._fingerprint, self._build, self._on_reload = source, fingerprint, build, on_reload
+        self._seen = fingerprint()
+        self._value = build(None)
 
     def get(self) -> T:
-        """Return the value as the files say it now, or the last that could be used. Raises nothing."""
-        mark = self._read_mark()
-        if mark != self._mark:
-            self._mark = mark
-            self._renew()
+        """Return the value for the current files, or the last good one. Never raises SettingsError."""
+        seen = self._fingerprint()
+        if seen != self._seen:
+            self._seen = seen
+            self._rebuild()
         return self._value
 
-    def _renew(self) -> None:
+    def _rebuild(self) -> None:
         try:
-            self._value = self._make(self._value)
+            self._value = self._build(self._value)
         except SettingsError as error:
-            log.error("changed files can not be used, the former ones stay", what=self._what, reason=str(error))  # noqa: TRY400 - one line
-            self._told("refused")
+            log.error("reload failed, the previous configuration stays", source=self._source, reason=str(error))  # noqa: TRY400 - one line
+            self._on_reload("refused")
         else:
-            log.info("changed files are used from now on", what=self._what)
-            self._told("applied")
+            log.info("configuration reloaded", source=self._source)
+            self._on_reload("applied")
 
 
-def digest(path: Path | None) -> object:
-    """Return something that changes when the content of `path` does, or the reason why it can not be read."""
+def file_digest(path: Path | None) -> object:
+    """Return something that changes with the content of a file, or with the reason why it cannot be read."""
     if path is None:
         return None
     try:
-        return hashlib.blake2b(_bounded(path)).digest()
-    except OSError as error:
-        return error.errno
-    except SettingsError as error:
+        return hashlib.blake2b(_read(path)).digest()
+    except (OSError, SettingsError) as error:
         return str(error)
 
 
 class WebConfigFile:
-    """The web configuration as its file says it now. Not for several threads."""
+    """The web configuration, as its file says now. Not thread-safe."""
 
-    def __init__(self, path: Path, told: OnReload = lambda _: None) -> None:
-        """Read `path` for the first time. Raises SettingsError."""
+    def __init__(self, path: Path, on_reload: OnReload = lambda _: None) -> None:
+        """Read the file for the first time. Raises SettingsError."""
         self._path = path
-        self._config = LastGood(str(path), lambda: digest(path), self._read, told)
+        self._config = Reloading(str(path), lambda: file_digest(path), self._load, on_reload)
 
     @property
     def config(self) -> WebConfig:
-        """The configuration now."""
+        """The current configuration."""
         return self._config.get()
 
     def users(self) -> Mapping[str, str]:
-        """Return user names and bcrypt hashes as they are now."""
+        """Return the current user names and bcrypt hashes."""
         return self.config.users()
 
     def headers(self) -> Mapping[str, str]:
-        """Return the headers that the file sets now; an empty value means none of that name."""
+        """Return the current response headers; an empty value means that none is sent."""
         return self.config.http_server_config.headers
 
     def rate_limit(self) -> RateLimitConfig:
-        """Return the rate limit as it is now."""
+        """Return the current rate limit."""
         return self.config.rate_limit
 
-    def _read(self, former: WebConfig | None) -> WebConfig:
+    def _load(self, previous: WebConfig | None) -> WebConfig:
         config = load(self._path)
-        if former is not None:
-            _refuse_weaker(self._path, former, config)
+        if previous is not None:
+            _refuse_weaker(self._path, previous, config)
         for warning in config.warnings():
-            log.warning("the web configuration asks for something that is done otherwise", what=warning)
+            log.warning("web configuration adjusted", reason=warning)
         return config
 
 
-def _refuse_weaker(path: Path, former: WebConfig, now: WebConfig) -> None:
-    """Refuse to drop what keeps people out: a file caught half written may lack its last lines."""
-    old, new = former.tls_server_config, now.tls_server_config
-    if (old is None) != (new is None):
-        raise SettingsError(f"{path}: TLS is switched on or off by a restart only")
-    if former.basic_auth_users and not now.basic_auth_users:
-        raise SettingsError(f"{path}: the last user of basic_auth_users is removed by a restart only")
+def _refuse_weaker(path: Path, previous: WebConfig, config: WebConfig) -> None:
+    """Raise SettingsError if less access control is configured: the file may be half written."""
+    old, new = previous.tls_server_config, config.tls_server_config
+    if previous.basic_auth_users and not config.basic_auth_users:
+        raise SettingsError(f"{path}: removing the last user of basic_auth_users needs a restart")
     if old is None or new is None:
+        if old is not new:
+            raise SettingsError(f"{path}: switching TLS on or off needs a restart")
         return
-    if _STRICTNESS.get(new.client_auth_type, 0) < _STRICTNESS.get(old.client_auth_type, 0):
-        raise SettingsError(f"{path}: client_auth_type is weakened by a restart only")
+    if (new.verifies_clients, new.requires_clients) < (old.verifies_clients, old.requires_clients):
+        raise SettingsError(f"{path}: weakening client_auth_type needs a restart")
     if old.client_allowed_sans and not new.client_allowed_sans:
-        raise SettingsError(f"{path}: client_allowed_sans is removed by a restart only")
+        raise SettingsError(f"{path}: removing client_allowed_sans needs a restart")

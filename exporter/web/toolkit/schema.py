@@ -1,8 +1,8 @@
-"""What the web configuration file may say: TLS, client certificates, passwords, headers and rate limit.
+"""Schema of the web configuration file: TLS, client certificates, passwords, headers and rate limit.
 
-It is the YAML that Prometheus's exporters share (exporter-toolkit, `docs/web-configuration.md`), so that a file written
-for another exporter works here. Where Python's TLS can not do what the file asks, the file is refused if clients would
-come in that it keeps out, and is taken with a warning if not. No message holds a hash, a key or a certificate.
+The format is that of exporter-toolkit (`docs/web-configuration.md`), so a file written for another Prometheus exporter
+works here. Where Python's TLS lacks an option, the file is refused if ignoring the option would let in more clients,
+and accepted with a warning otherwise. No message contains a hash, a key or a certificate.
 """
 
 import re
@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 OPEN_PATHS: Final = ("/-/healthy", "/-/ready")
-"""Paths that ask for no password and are not rate limited: an orchestrator's probes have no password."""
+"""Paths without password and rate limit, because the probes of an orchestrator have no password."""
 
 HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "Content-Security-Policy": (),
@@ -32,7 +32,7 @@ HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "X-Frame-Options": ("deny", "sameorigin"),
     "X-XSS-Protection": (),
 }
-"""The headers that the file may set, each with its only values; an empty tuple allows any."""
+"""Headers that the file may set, with the allowed values; an empty tuple allows all."""
 
 CIPHERS: Final[Mapping[str, str]] = {
     f"TLS_ECDHE_{signature}_WITH_{theirs}": f"ECDHE-{signature}-{ours}"
@@ -45,10 +45,10 @@ CIPHERS: Final[Mapping[str, str]] = {
         ("AES_256_CBC_SHA", "AES256-SHA"),
     )
 }
-"""Go's names of the TLS 1.2 suites, as OpenSSL calls them. Those that Go calls insecure are left out."""
+"""OpenSSL's name of each TLS 1.2 cipher suite, by Go's name. Suites that Go calls insecure are missing."""
 
 TLS13_CIPHERS: Final = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
-"""Suites of TLS 1.3. Neither Go nor Python lets one choose among them, so naming them changes nothing."""
+"""Cipher suites of TLS 1.3. Neither Go nor Python can select among them, so naming them changes nothing."""
 
 CURVES: Final[Mapping[str, str]] = {
     "CurveP256": "prime256v1",
@@ -56,18 +56,18 @@ CURVES: Final[Mapping[str, str]] = {
     "CurveP521": "secp521r1",
     "X25519": "X25519",
 }
-"""Go's names of the curves, as OpenSSL calls them."""
+"""OpenSSL's name of each curve, by Go's name."""
 
 _BCRYPT = re.compile(r"\$2[abxy]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}")
-_COSTS = range(4, 19)  # 18 takes many seconds a check; above it one check would hold up all others for minutes
+_COSTS = range(4, 19)  # at cost 18 a check takes many seconds; above, it would delay all other checks for minutes
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.@-]{1,40}")
-"""Names that a message may show: too short and too plain to be a hash or a key put in the wrong place."""
+"""Names that messages may show: too short and plain to be a hash or a key in the wrong place."""
 
 
 def _duration(value: object) -> object:
-    """Return the seconds of a Go duration such as `1s`, `250ms` or `1m30s`; `0` needs no unit."""
+    """Return a Go duration such as `1s`, `250ms` or `1m30s` in seconds; `0` needs no unit."""
     text = str(value)
     if text == "0":
         return 0.0
@@ -76,29 +76,29 @@ def _duration(value: object) -> object:
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
 
 
-def _beside_the_file(value: Path, info: ValidationInfo) -> Path:
+def _in_folder(value: Path, info: ValidationInfo) -> Path:
     folder: Path = (info.context or {}).get("folder", Path())
     return folder / value
 
 
-def _known(table: Mapping[str, object] | frozenset[str], what: str) -> Callable[[str], str]:
-    def check(value: str) -> str:
+def _one_of(table: Mapping[str, object] | frozenset[str], what: str) -> Callable[[str], str]:
+    def validate(value: str) -> str:
         if value not in table:
             shown = value if PLAIN_NAME.fullmatch(value) else "this"
-            raise ValueError(f"{shown} is no {what} that can be used; these can: {', '.join(sorted(table))}")
+            raise ValueError(f"{shown} is not a supported {what}; supported: {', '.join(sorted(table))}")
         return value
 
-    return check
+    return validate
 
 
-_File = Annotated[Path, AfterValidator(_beside_the_file)]
-_Cipher = Annotated[str, AfterValidator(_known(TLS13_CIPHERS | CIPHERS.keys(), "cipher suite"))]
-_Curve = Annotated[str, AfterValidator(_known(CURVES, "curve"))]
+_File = Annotated[Path, AfterValidator(_in_folder)]
+_Cipher = Annotated[str, AfterValidator(_one_of(TLS13_CIPHERS | CIPHERS.keys(), "cipher suite"))]
+_Curve = Annotated[str, AfterValidator(_one_of(CURVES, "curve"))]
 _ClientAuth = Literal[
     "NoClientCert",
     "RequestClientCert",
     "RequireAnyClientCert",
-    "RequireClientCert",  # exporter-toolkit's older name for RequireAnyClientCert
+    "RequireClientCert",  # exporter-toolkit's old name of RequireAnyClientCert
     "VerifyClientCertIfGiven",
     "RequireAndVerifyClientCert",
 ]
@@ -110,12 +110,12 @@ class _Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_not_given(cls, data: object) -> object:
+    def _drop_nulls(cls, data: object) -> object:
         return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
 class TLSServerConfig(_Section):
-    """`tls_server_config`: certificate, key, who may connect, and the protocol's limits."""
+    """`tls_server_config`: certificate, key, client certificates, and limits of the protocol."""
 
     cert: str | None = None
     key: SecretStr | None = None
@@ -145,7 +145,7 @@ class TLSServerConfig(_Section):
     def _client_certificates(self) -> "TLSServerConfig":
         if self.client_auth_type in {"RequireAnyClientCert", "RequireClientCert"}:
             raise ValueError(
-                f"client_auth_type {self.client_auth_type} is not offered: Python takes no unverified certificate; "
+                f"client_auth_type {self.client_auth_type} is not supported: Python verifies every certificate; "
                 "use RequireAndVerifyClientCert with client_ca_file"
             )
         has_ca = self.client_ca is not None or self.client_ca_file is not None
@@ -153,69 +153,74 @@ class TLSServerConfig(_Section):
             raise ValueError(f"client_auth_type {self.client_auth_type} needs client_ca_file")
         if has_ca and self.client_auth_type == "NoClientCert":
             raise ValueError("client_ca_file has no effect without client_auth_type RequireAndVerifyClientCert")
-        if self.client_allowed_sans and self.client_auth_type != "RequireAndVerifyClientCert":
+        if self.client_allowed_sans and not self.requires_clients:
             raise ValueError("client_allowed_sans needs client_auth_type RequireAndVerifyClientCert")
         return self
 
     @model_validator(mode="after")
     def _versions(self) -> "TLSServerConfig":
         if self.max_version in {"TLS10", "TLS11"}:
-            raise ValueError(f"max_version {self.max_version} is not offered: the oldest protocol here is TLS12")
+            raise ValueError(f"max_version {self.max_version} is not supported; the oldest supported version is TLS12")
         if self.min_version > self.max_version:
             raise ValueError("min_version is above max_version")
         if self.max_version == "TLS12" and self.cipher_suites and not self.tls12_ciphers:
-            raise ValueError("cipher_suites names no suite of TLS 1.2, and max_version allows nothing newer")
+            raise ValueError("cipher_suites contains no TLS 1.2 suite, and max_version allows nothing newer")
         return self
 
     @property
     def verifies_clients(self) -> bool:
-        """Whether a client's certificate is asked for and verified."""
+        """Whether a client's certificate is requested and verified."""
         return self.client_auth_type in {"VerifyClientCertIfGiven", "RequireAndVerifyClientCert"}
 
     @property
+    def requires_clients(self) -> bool:
+        """Whether a client without a certificate is refused."""
+        return self.client_auth_type == "RequireAndVerifyClientCert"
+
+    @property
     def tls12_ciphers(self) -> tuple[str, ...]:
-        """OpenSSL's names of the TLS 1.2 suites asked for, in the file's order."""
+        """OpenSSL's names of the configured TLS 1.2 suites, in the file's order."""
         return tuple(CIPHERS[name] for name in self.cipher_suites if name in CIPHERS)
 
 
 class HTTPServerConfig(_Section):
-    """`http_server_config`. `headers` replaces ours of the same name; an empty value sends no such header."""
+    """`http_server_config`. `headers` replaces default headers of the same name; an empty value removes one."""
 
-    http2: bool = True
+    http2: bool | None = None
     headers: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("headers", mode="before")
     @classmethod
-    def _null_is_blank(cls, value: object) -> object:
+    def _null_is_empty(cls, value: object) -> object:
         return {name: text or "" for name, text in value.items()} if isinstance(value, dict) else value
 
     @field_validator("headers")
     @classmethod
-    def _headers(cls, headers: dict[str, str]) -> dict[str, str]:
+    def _supported(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, text in headers.items():
-            _known(HEADERS, "header")(name)
+            _one_of(HEADERS, "header")(name)
             if HEADERS[name] and text and text.lower() not in HEADERS[name]:
                 raise ValueError(f"{name} must be {' or '.join(HEADERS[name])}")
-            if not text.isascii() or not (text.isprintable()):
+            if not (text.isascii() and text.isprintable()):
                 raise ValueError(f"{name} must be one line of printable ASCII")
         return headers
 
 
 class RateLimitConfig(_Section):
-    """`rate_limit`: a token bucket over all requests but those of `OPEN_PATHS`; `interval` in seconds, 0 for none."""
+    """`rate_limit`: a token bucket for all requests outside `OPEN_PATHS`; `interval` in seconds, 0 for no limit."""
 
     interval: Annotated[float, BeforeValidator(_duration)] = 0.0
     burst: int = Field(0, ge=0)
 
     @model_validator(mode="after")
-    def _some_get_through(self) -> "RateLimitConfig":
+    def _burst_is_positive(self) -> "RateLimitConfig":
         if self.interval and not self.burst:
-            raise ValueError("burst must be at least 1: with 0 every request is refused")
+            raise ValueError("burst must be at least 1; 0 would refuse every request")
         return self
 
 
 class WebConfig(_Section):
-    """The whole file. Paths are joined to the folder of the file."""
+    """The whole file. Relative paths are joined to its folder."""
 
     tls_server_config: TLSServerConfig | None = None
     http_server_config: HTTPServerConfig = HTTPServerConfig()
@@ -233,29 +238,33 @@ class WebConfig(_Section):
         for user, secret in users.items():
             shown = user if PLAIN_NAME.fullmatch(user) else "one user"
             if ":" in user:
-                raise ValueError("a user name holds a colon: basic authentication can not carry it")
-            found = _BCRYPT.fullmatch(secret.get_secret_value())
-            if not found:
-                raise ValueError(f"the password of {shown} is no bcrypt hash; make one with: htpasswd -nBC 10 NAME")
-            if int(found["cost"]) not in _COSTS:
+                raise ValueError("a user name contains a colon, which basic authentication does not allow")
+            match = _BCRYPT.fullmatch(secret.get_secret_value())
+            if not match:
+                raise ValueError(
+                    f"the password of {shown} is not a bcrypt hash; create one with: htpasswd -nBC 10 NAME"
+                )
+            if int(match["cost"]) not in _COSTS:
                 raise ValueError(f"the bcrypt cost of {shown} must be {_COSTS.start} to {_COSTS.stop - 1}")
         return users
 
     def users(self) -> Mapping[str, str]:
-        """Return user names and bcrypt hashes; empty is no password asked."""
+        """Return user names and bcrypt hashes; none means that no password is required."""
         return {user: secret.get_secret_value() for user, secret in self.basic_auth_users.items()}
 
     def warnings(self) -> tuple[str, ...]:
-        """Return one line for each thing that the file asks for and that is done otherwise, never less strictly."""
-        said = []
-        if "http2" in self.http_server_config.model_fields_set and self.http_server_config.http2:
-            said.append("http2: this server speaks HTTP/1.1 only")
+        """Return one line for each option that is not followed exactly; none of them lets in more clients."""
+        lines = []
+        if self.http_server_config.http2:
+            lines.append("http2: only HTTP/1.1 is served")
         if (tls := self.tls_server_config) is None:
-            return tuple(said)
+            return tuple(lines)
         if tls.client_auth_type == "RequestClientCert":
-            said.append("client_auth_type RequestClientCert: no certificate is asked for, as none would be verified")
+            lines.append(
+                "client_auth_type RequestClientCert: no certificate is requested, because none would be verified"
+            )
         if tls.min_version in {"TLS10", "TLS11"}:
-            said.append(f"min_version {tls.min_version}: the oldest protocol here is TLS12")
+            lines.append(f"min_version {tls.min_version}: the oldest supported version is TLS12")
         if len(tls.curve_preferences) > 1:
-            said.append("curve_preferences: Python can set one curve, not a list; OpenSSL's own list is used")
-        return tuple(said)
+            lines.append("curve_preferences: Python accepts one curve, not a list; OpenSSL's default list is used")
+        return tuple(lines)

@@ -1,8 +1,8 @@
-"""TLS by the web configuration, with certificates that are renewed without a restart.
+"""TLS as the web configuration says, with certificates that are renewed without a restart.
 
-Each new connection asks for the files of that moment. An SNI callback could only swap the certificate: the policy for
-client certificates, versions and ciphers stay those of the first context. So the context that the server holds hands
-every connection to a context built from the files as they are.
+Every new connection uses the files as they are at that moment. An SNI callback could replace only the certificate;
+the rules for client certificates, protocol versions and ciphers would stay as they were. So the context that the server
+holds passes each connection to a context built from the current files.
 """
 
 import os
@@ -16,69 +16,63 @@ from typing import Any
 import structlog
 
 from exporter.errors import SettingsError
-from exporter.web.toolkit.config import LastGood, OnReload, WebConfigFile, digest
+from exporter.web.toolkit.config import OnReload, Reloading, WebConfigFile, file_digest
 from exporter.web.toolkit.schema import CURVES, TLSServerConfig
 
 log = structlog.get_logger()
 
 
-def live_context(file: WebConfigFile, told: OnReload = lambda _: None) -> ssl.SSLContext | None:
-    """Return a server's context that follows `file`, or None when the file asks for no TLS. Raises SettingsError."""
-    return None if file.config.tls_server_config is None else _LiveContext.of(file, told)
+def reloading_context(file: WebConfigFile, on_reload: OnReload = lambda _: None) -> ssl.SSLContext | None:
+    """Return a server context that follows `file`, or None if `file` configures no TLS. Raises SettingsError."""
+    config = file.config.tls_server_config
+    return None if config is None else _ReloadingContext.create(file, config, on_reload)
 
 
-class _LiveContext(ssl.SSLContext):
-    """A context that serves no connection itself: each is given to one built from the files of that moment."""
+class _ReloadingContext(ssl.SSLContext):
+    """A context that passes every connection to one built from the current files."""
 
-    _contexts: LastGood[ssl.SSLContext]
+    _contexts: Reloading[ssl.SSLContext]
 
     @classmethod
-    def of(cls, file: WebConfigFile, told: OnReload) -> "_LiveContext":
-        """Return a context that follows `file`."""
+    def create(cls, file: WebConfigFile, first: TLSServerConfig, on_reload: OnReload) -> "_ReloadingContext":
+        """Return a context that follows `file`, whose configuration is `first` now."""
 
-        def tls() -> TLSServerConfig:
-            config = file.config.tls_server_config
-            if config is None:
-                # WebConfigFile takes up no change that switches TLS off, and `live_context` asked before.
-                raise SettingsError("the web configuration has no tls_server_config")
-            return config
+        def config() -> TLSServerConfig:
+            return file.config.tls_server_config or first  # `first` never: TLS is not switched off while running
 
-        def mark() -> object:
-            config = tls()
-            return config, digest(config.cert_file), digest(config.key_file), digest(config.client_ca_file)
+        def fingerprint() -> object:
+            tls = config()
+            return tls, file_digest(tls.cert_file), file_digest(tls.key_file), file_digest(tls.client_ca_file)
 
-        live = cls(ssl.PROTOCOL_TLS_SERVER)
-        live._contexts = LastGood("TLS", mark, lambda _: ssl_context(tls()), told)
-        return live
+        context = cls(ssl.PROTOCOL_TLS_SERVER)
+        context._contexts = Reloading("TLS", fingerprint, lambda _: ssl_context(config()), on_reload)
+        return context
 
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401 - handed on as they are
-        """Return the connection's TLS state; asyncio and uvloop call this once for each connection."""
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401 - passed on as they are
+        """Return the TLS state of a new connection; asyncio and uvloop call this once per connection."""
         return self._contexts.get().wrap_bio(*args, **kwargs)
-
-    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:  # noqa: ANN401 - handed on as they are
-        """Return a TLS socket, for servers that are not asynchronous."""
-        return self._contexts.get().wrap_socket(*args, **kwargs)
 
 
 def ssl_context(config: TLSServerConfig) -> ssl.SSLContext:
-    """Return a context by the certificate, key and client CA as they are on disk now. Raises SettingsError."""
+    """Return a context with the certificate, key and client CA as they are on disk. Raises SettingsError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # A client that renegotiates makes us compute without a request that could be counted.
+    # Renegotiation would let a client use CPU without a request that is counted or limited.
     context.options |= ssl.OP_NO_RENEGOTIATION
     _load_certificate(context, config)
     _load_client_ca(context, config)
     _limit_protocol(context, config)
     if config.client_allowed_sans:
-        context.sslobject_class = _checking_names(config.client_allowed_sans)
+        context.sslobject_class = _requiring_name(config.client_allowed_sans)
     return context
 
 
 def _load_certificate(context: ssl.SSLContext, config: TLSServerConfig) -> None:
-    asked = []
+    encrypted = False
 
     def no_password() -> str:
-        # Without this OpenSSL asks at the terminal and waits.
-        asked.append(True)
+        # Without this function OpenSSL would ask at the terminal and wait.
+        nonlocal encrypted
+        encrypted = True
         return ""
 
     key = config.key.get_secret_value() if config.key else None
@@ -89,30 +83,29 @@ def _load_certificate(context: ssl.SSLContext, config: TLSServerConfig) -> None:
         try:
             context.load_cert_chain(cert_path, key_path, password=no_password)
         except (OSError, ValueError) as error:
-            if asked:
+            if encrypted:
                 raise SettingsError(f"tls_server_config: {_name('key', config.key_file)} is encrypted") from None
             names = f"{_name('cert', config.cert_file)} and {_name('key', config.key_file)}"
-            fault = (
+            problem = (
                 "do not belong together"
                 if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH"
-                else "are not a certificate and its key in PEM"
+                else "are not a certificate and its key in PEM format"
             )
-            raise SettingsError(f"tls_server_config: {names} {fault}") from None
+            raise SettingsError(f"tls_server_config: {names} {problem}") from None
 
 
 def _load_client_ca(context: ssl.SSLContext, config: TLSServerConfig) -> None:
     if not config.verifies_clients:
         return
-    required = config.client_auth_type == "RequireAndVerifyClientCert"
-    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-    # Go takes each certificate of the file as a root, also an intermediate one.
+    context.verify_mode = ssl.CERT_REQUIRED if config.requires_clients else ssl.CERT_OPTIONAL
+    # As in Go, each certificate of the file is a trust anchor, even an intermediate one.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     with _as_file("client_ca", config.client_ca_file, config.client_ca) as path:
         try:
             context.load_verify_locations(cafile=path)
         except OSError:
             name = _name("client_ca", config.client_ca_file)
-            raise SettingsError(f"tls_server_config: {name} holds no certificate in PEM") from None
+            raise SettingsError(f"tls_server_config: {name} contains no certificate in PEM format") from None
 
 
 def _limit_protocol(context: ssl.SSLContext, config: TLSServerConfig) -> None:
@@ -127,20 +120,20 @@ def _limit_protocol(context: ssl.SSLContext, config: TLSServerConfig) -> None:
         if len(config.curve_preferences) == 1:
             context.set_ecdh_curve(CURVES[config.curve_preferences[0]])
     except (OSError, ValueError):
-        # A system whose policy forbids it, such as FIPS.
+        # The system's policy forbids them, as with FIPS.
         raise SettingsError(
-            "tls_server_config: this system offers none of cipher_suites or curve_preferences"
+            "tls_server_config: this system supports none of cipher_suites or curve_preferences"
         ) from None
 
 
 @contextmanager
 def _as_file(name: str, path: Path | None, text: str | None) -> Iterator[str]:
-    """Give a path that OpenSSL can read: the file's own, or one in memory only for text given in the configuration."""
+    """Yield a path for OpenSSL: that of the file, or of a file in memory with the text from the configuration."""
     if path is not None:
         try:
             path.open("rb").close()
         except OSError as error:
-            raise SettingsError(f"tls_server_config: {_name(name, path)} can not be read: {error.strerror}") from None
+            raise SettingsError(f"tls_server_config: {_name(name, path)} cannot be read: {error.strerror}") from None
         yield str(path)
         return
     with os.fdopen(os.memfd_create(name), "wb") as memory:
@@ -153,27 +146,27 @@ def _name(name: str, path: Path | None) -> str:
     return name if path is None else f"{name}_file {path}"
 
 
-def _checking_names(allowed: tuple[str, ...]) -> type[ssl.SSLObject]:
-    """Return a class of connections that end their handshake in an error unless the client has an allowed name."""
+def _requiring_name(allowed: tuple[str, ...]) -> type[ssl.SSLObject]:
+    """Return a TLS connection class whose handshake fails unless the client's certificate has an allowed name."""
     names = frozenset(map(_canonical, allowed))
 
-    class Checking(ssl.SSLObject):
+    class RequiringName(ssl.SSLObject):
         def do_handshake(self) -> None:
             super().do_handshake()
             certificate = self.getpeercert() or {}
-            # typeshed types the values as a union of all fields' types; this field is pairs of kind and name.
+            # Any: typeshed knows only the union of all fields' types; this field holds (kind, name) pairs.
             found: Any = certificate.get("subjectAltName", ())
             if names.isdisjoint(
                 _canonical(name) for kind, name in found if kind in {"DNS", "IP Address", "email", "URI"}
             ):
-                log.warning("a client certificate holds none of client_allowed_sans")
-                raise ssl.SSLCertVerificationError("the client certificate holds none of client_allowed_sans")
+                log.warning("client certificate refused", reason="no name of client_allowed_sans")
+                raise ssl.SSLCertVerificationError("the client certificate has no name of client_allowed_sans")
 
-    return Checking
+    return RequiringName
 
 
 def _canonical(name: str) -> str:
-    """Return an IP address in its short form, as OpenSSL writes out the zeros of IPv6; other names as they are."""
+    """Return an IP address in its short form (OpenSSL writes out the zeros of IPv6), and other names unchanged."""
     try:
         return str(ip_address(name))
     except ValueError:
