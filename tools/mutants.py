@@ -38,7 +38,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     f"{TOOLKIT}/token_bucket.py": ("tests/unit/test_token_bucket.py",),
     f"{TOOLKIT}/limits.py": ("tests/unit/test_limits.py",),
     f"{TOOLKIT}/http_protocol.py": ("tests/unit/test_http_protocol.py",),
-    "exporter/web/app.py": ("tests/unit/test_web.py",),
+    "exporter/web/app.py": ("tests/unit/test_app.py",),
     "exporter/logs.py": ("tests/unit/test_logs.py",),
     "exporter/settings.py": ("tests/unit/test_settings.py",),
     "exporter/refresh/refresher.py": ("tests/unit/test_refresh.py",),

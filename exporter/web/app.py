@@ -1,7 +1,7 @@
-"""`/`, `/metrics`, `/-/healthy`, `/-/ready`. Knows a source of pages and the exporter's own metrics, and nothing else.
+"""The HTTP application: `/`, `/metrics`, `/-/healthy` and `/-/ready`.
 
-The status stays 200 while there is a page; the health families tell the truth about its age. Anything else is 404
-without echo.
+`/metrics` responds with 200 even if a report fails; the health families say so. Error responses repeat nothing of the
+request.
 """
 
 import time
@@ -20,26 +20,26 @@ from exporter.telemetry import Telemetry
 
 TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"
 DEFAULT_TIMEOUT = 10.0
-"""Prometheus's own default."""
-MARGIN = 0.5
-LONGEST_PATIENCE = 60.0
-TAIL_AGE = 1.0
-"""Seconds for which the exporter's own metrics are not rendered again."""
+"""Prometheus's default scrape timeout, in seconds."""
+TIMEOUT_MARGIN = 0.5
+MAX_PATIENCE = 60.0
+OWN_METRICS_SECONDS = 1.0
+"""How long the exporter's own metrics are not rendered again."""
 
 
 class PageSource(Protocol):
-    """Where pages come from; `refresh.Refresher` is one."""
+    """Source of pages, such as `refresh.refresher.Refresher`."""
 
     @property
     def ready(self) -> bool:
-        """Whether any day can be shown."""
+        """Whether there is data for at least one day."""
 
     async def scrape(self, patience: float) -> Page:
         """Return a page within `patience` seconds."""
 
 
 class ReportStatus(NamedTuple):
-    """One report as the status page shows it; texts are ready to read."""
+    """One report on the status page, as formatted text."""
 
     name: str
     state: str
@@ -50,60 +50,60 @@ class ReportStatus(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What the status page shows."""
+    """Content of the status page."""
 
     headlines: list[tuple[str, str]]
     reports: list[ReportStatus]
     page: str
 
 
-class _Tail:
+class _OwnMetrics:
     """The exporter's own metrics as bytes, rendered at most once a second for each format."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._kept: dict[str, tuple[float, bytes, str]] = {}
+        self._rendered: dict[str, tuple[float, bytes]] = {}
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the bytes and the content type for an Accept header."""
         encode, content_type = self._telemetry.encoder(accept)
-        rendered_at, tail, _ = self._kept.get(content_type, (-TAIL_AGE, b"", ""))
-        if time.monotonic() - rendered_at >= TAIL_AGE:
-            tail = encode(self._telemetry.registry)
-            self._kept[content_type] = (time.monotonic(), tail, content_type)
-        return tail, content_type
+        rendered_at, metrics = self._rendered.get(content_type, (-OWN_METRICS_SECONDS, b""))
+        if time.monotonic() - rendered_at >= OWN_METRICS_SECONDS:
+            metrics = encode(self._telemetry.registry)
+            self._rendered[content_type] = time.monotonic(), metrics
+        return metrics, content_type
 
 
-class _Whole:
-    """Page and tail as one body, joined once for all scrapes of a second: fifty of them hold the same bytes."""
+class _JoinedBody:
+    """Page and own metrics as one body, shared by all scrapes that get the same bytes."""
 
     def __init__(self) -> None:
-        self._kept: tuple[Page, bytes, bool, bytes] | None = None
+        self._parts: tuple[Page, bytes, bool] | None = None
+        self._body = b""
 
-    def body(self, page: Page, tail: bytes, *, compressed: bool) -> bytes:
+    def join(self, page: Page, own_metrics: bytes, *, compressed: bool) -> bytes:
         """Return the bytes to send."""
-        kept = self._kept
-        if kept and kept[0] is page and kept[1] is tail and kept[2] == compressed:
-            return kept[3]
-        body = page.gzip(tail) if compressed else page.body + tail
-        self._kept = page, tail, compressed, body
-        return body
+        parts = page, own_metrics, compressed
+        if parts != self._parts:
+            self._body = page.gzip(own_metrics) if compressed else page.body + own_metrics
+            self._parts = parts
+        return self._body
 
 
 def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Status], version: str) -> Starlette:
     """Return the ASGI application."""
-    tail, whole = _Tail(telemetry), _Whole()
+    own_metrics, joined = _OwnMetrics(telemetry), _JoinedBody()
     templates = Environment(loader=PackageLoader("exporter.web"), autoescape=True, undefined=StrictUndefined)
     template = templates.get_template("status.html")
 
     async def metrics(request: Request) -> Response:
         page = await pages.scrape(_patience(request.headers.get(TIMEOUT_HEADER)))
-        end, content_type = tail.render(request.headers.get("accept", ""))
+        own, content_type = own_metrics.render(request.headers.get("accept", ""))
         headers = {"content-type": content_type, "vary": "accept, accept-encoding"}
-        compressed = _takes_gzip(request.headers.get("accept-encoding", ""))
+        compressed = _accepts_gzip(request.headers.get("accept-encoding", ""))
         if compressed:
             headers["content-encoding"] = "gzip"
-        return Response(whole.body(page, end, compressed=compressed), headers=headers)
+        return Response(joined.join(page, own, compressed=compressed), headers=headers)
 
     async def index(_: Request) -> Response:
         return HTMLResponse(template.render(status=status(), version=version))
@@ -114,7 +114,7 @@ def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Sta
     async def ready(_: Request) -> Response:
         if pages.ready:
             return PlainTextResponse("anthropic-exporter is ready.\n")
-        return PlainTextResponse("anthropic-exporter has not read a day yet.\n", status_code=503)
+        return PlainTextResponse("anthropic-exporter has no data yet.\n", status_code=503)
 
     app = Starlette(
         routes=[
@@ -125,12 +125,12 @@ def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Sta
         ],
         exception_handlers={404: _plain("Not Found"), 405: _plain("Method Not Allowed"), 500: _plain("Internal Error")},
     )
-    app.router.redirect_slashes = False  # its redirect would echo the Host header and the query
+    app.router.redirect_slashes = False  # a redirect would echo the Host header and the query
     return app
 
 
 def moment(at: datetime | None) -> str:
-    """Return a time as the status page shows it."""
+    """Return a time in the format of the status page."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "never"
 
 
@@ -143,16 +143,16 @@ def _plain(text: str) -> Callable[[Request, Exception], Response]:
 
 
 def _patience(timeout: str | None) -> float:
-    """Return how long a scrape may wait: Prometheus's own deadline less half a second."""
+    """Return how long a scrape may wait: Prometheus's timeout less a margin."""
     try:
         seconds = float(timeout or DEFAULT_TIMEOUT)
     except ValueError:
         seconds = DEFAULT_TIMEOUT
-    return min(max(seconds - MARGIN, 0.0), LONGEST_PATIENCE) if seconds == seconds else DEFAULT_TIMEOUT  # noqa: PLR0124 - NaN
+    return min(max(seconds - TIMEOUT_MARGIN, 0.0), MAX_PATIENCE) if seconds == seconds else DEFAULT_TIMEOUT  # noqa: PLR0124 - NaN
 
 
-def _takes_gzip(accept_encoding: str) -> bool:
-    """Return whether gzip is among the encodings taken (RFC 9110 section 12.5.3)."""
+def _accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether gzip is acceptable (RFC 9110 section 12.5.3)."""
     for part in accept_encoding.lower().split(","):
         coding, _, weight = part.partition(";")
         if coding.strip() in ("gzip", "*"):

@@ -1,4 +1,4 @@
-"""The pages that are served: negotiation, deadlines, refusals without echo, and the status page."""
+"""HTTP responses: content negotiation, timeouts, errors that repeat nothing, and the status page."""
 
 import gzip
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Pages:
-    """A source of one page, which notes how long each scrape would have waited."""
+    """A source of one page that records how long each scrape would have waited."""
 
     def __init__(self) -> None:
         pieces = Pieces()
@@ -35,19 +35,19 @@ class Pages:
 
 @pytest.fixture
 def pages() -> Pages:
-    """Return a source of pages."""
+    """Return a page source."""
     return Pages()
 
 
 def shown() -> Status:
-    """Return a status with names that try to be HTML."""
+    """Return a status with names that contain HTML."""
     report = ReportStatus("cost", "fails", "never", "none", "0.0%", "<img src=x onerror=alert(1)>")
     return Status([("Model used most", "<script>alert(1)</script> & co")], [report], "1 series, 2 bytes.")
 
 
 @pytest.fixture
 async def browser(pages: Pages) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that takes no compression unless a test says so."""
+    """Yield a client that accepts no compression by default."""
     app = create_app(pages, Telemetry(), shown, "9.9.9")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(
@@ -57,7 +57,7 @@ async def browser(pages: Pages) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_the_text_format_is_the_default(browser: httpx.AsyncClient) -> None:
-    """Data first, then the exporter's own metrics; not compressed for who does not ask."""
+    """Data comes first, then the exporter's own metrics; nothing is compressed unless requested."""
     answer = await browser.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -68,8 +68,8 @@ async def test_the_text_format_is_the_default(browser: httpx.AsyncClient) -> Non
     assert "anthropic_exporter_build_info" in names
 
 
-async def test_openmetrics_for_who_asks(browser: httpx.AsyncClient) -> None:
-    """The whole page is legal OpenMetrics, with one end."""
+async def test_openmetrics_on_request(browser: httpx.AsyncClient) -> None:
+    """The whole page is valid OpenMetrics, with a single `# EOF`."""
     answer = await browser.get("/metrics", headers={"accept": OPENMETRICS})
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert answer.text.count("# EOF\n") == 1
@@ -89,8 +89,8 @@ async def test_openmetrics_for_who_asks(browser: httpx.AsyncClient) -> None:
         ("", False),
     ],
 )
-async def test_gzip_for_who_takes_it(browser: httpx.AsyncClient, accepts: str, compressed: bool) -> None:  # noqa: FBT001 - a table
-    """The same bytes, but for the counters of the process."""
+async def test_gzip_on_request(browser: httpx.AsyncClient, accepts: str, compressed: bool) -> None:  # noqa: FBT001 - a table
+    """Unless its weight is zero."""
     async with browser.stream("GET", "/metrics", headers={"accept-encoding": accepts}) as answer:
         raw = b"".join([chunk async for chunk in answer.aiter_raw()])
     assert (answer.headers.get("content-encoding") == "gzip") is compressed
@@ -114,19 +114,17 @@ async def test_gzip_for_who_takes_it(browser: httpx.AsyncClient, accepts: str, c
         ("", 9.5),
     ],
 )
-async def test_a_scrape_waits_until_prometheus_s_deadline_less_half_a_second(
+async def test_a_scrape_waits_for_prometheus_s_timeout_less_half_a_second(
     browser: httpx.AsyncClient, pages: Pages, header: str | None, patience: float
 ) -> None:
-    """What can not be read is Prometheus's default; nobody makes us wait for more than a minute."""
+    """Invalid values count as Prometheus's default; no client can make a scrape wait for more than a minute."""
     headers = {} if header is None else {"x-prometheus-scrape-timeout-seconds": header}
     await browser.get("/metrics", headers=headers)
     assert pages.patience == [patience]
 
 
-async def test_the_exporter_s_own_metrics_are_rendered_once_a_second(
-    pages: Pages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And each format for itself, so that no scrape gets the other's."""
+async def test_own_metrics_are_rendered_at_most_once_a_second(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each format, so that no scrape gets the wrong one."""
     telemetry, now = Telemetry(), [100.0]
     monkeypatch.setattr("exporter.web.app.time.monotonic", lambda: now[0])
     app = create_app(pages, telemetry, shown, "9.9.9")
@@ -140,41 +138,65 @@ async def test_the_exporter_s_own_metrics_are_rendered_once_a_second(
         assert line in (await client.get("/metrics")).text
 
 
+async def test_scrapes_with_the_same_content_share_one_body(
+    browser: httpx.AsyncClient, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page and own metrics are joined and compressed once, until either changes or a scrape wants another encoding."""
+    monkeypatch.setattr("exporter.web.app.time.monotonic", lambda: 100.0)
+    joined: list[bytes] = []
+
+    class CountedPage(Page):
+        def gzip(self, tail: bytes) -> bytes:
+            joined.append(tail)
+            return super().gzip(tail)
+
+    pages.page = CountedPage(*pages.page)
+    zipped = {"accept-encoding": "gzip"}
+    first = await browser.get("/metrics", headers=zipped)
+    assert (await browser.get("/metrics", headers=zipped)).content == first.content
+    assert len(joined) == 1
+    assert (await browser.get("/metrics")).content == first.content
+    assert (await browser.get("/metrics", headers=zipped | {"accept": OPENMETRICS})).text.endswith("# EOF\n")
+    pages.page = CountedPage(*Pieces().page())
+    assert "anthropic_up" not in (await browser.get("/metrics", headers=zipped)).text
+    assert len(joined) == 3
+
+
 async def test_health_and_readiness(browser: httpx.AsyncClient, pages: Pages) -> None:
-    """Healthy while it answers; ready when a day can be shown."""
+    """Healthy while it responds; ready once there is data for a day."""
     healthy, ready = await browser.get("/-/healthy"), await browser.get("/-/ready")
     assert (healthy.status_code, healthy.text) == (200, "anthropic-exporter is healthy.\n")
     assert (ready.status_code, ready.text) == (200, "anthropic-exporter is ready.\n")
     pages.ready = False
     healthy, ready = await browser.get("/-/healthy"), await browser.get("/-/ready")
     assert healthy.status_code == 200
-    assert (ready.status_code, ready.text) == (503, "anthropic-exporter has not read a day yet.\n")
+    assert (ready.status_code, ready.text) == (503, "anthropic-exporter has no data yet.\n")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/metrics/x", "/<script>", "/..%2f", "/-/reload"])
-async def test_an_unknown_path_is_404_without_echo(browser: httpx.AsyncClient, path: str) -> None:
-    """What a stranger sends does not come back."""
+@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/metrics/x", "/<script>", "/..%2f", "/-/reload"])
+async def test_an_unknown_path_is_a_plain_404(browser: httpx.AsyncClient, path: str) -> None:
+    """No redirect, and nothing of the request in the response."""
     answer = await browser.get(path)
     assert (answer.status_code, answer.text) == (404, "Not Found\n")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-async def test_only_reading_is_allowed(browser: httpx.AsyncClient, method: str) -> None:
-    """405 says what is."""
+async def test_only_get_and_head_are_allowed(browser: httpx.AsyncClient, method: str) -> None:
+    """The 405 says so."""
     answer = await browser.request(method, "/metrics", content=b"x")
     assert (answer.status_code, answer.text) == (405, "Method Not Allowed\n")
     assert {word.strip() for word in answer.headers["allow"].split(",")} == {"GET", "HEAD"}
 
 
 async def test_head_has_headers_and_a_length(browser: httpx.AsyncClient) -> None:
-    """As for GET; the server leaves the body away."""
+    """As for GET; the server omits the body."""
     answer = await browser.head("/metrics")
     assert answer.status_code == 200
     assert int(answer.headers["content-length"]) > 0
 
 
-async def test_a_defect_is_500_without_its_text(pages: Pages) -> None:
-    """The traceback goes to the log, and to nobody else."""
+async def test_an_unexpected_error_is_a_plain_500(pages: Pages) -> None:
+    """The traceback goes to the log only."""
 
     def broken() -> Status:
         raise RuntimeError("secret")
@@ -185,8 +207,8 @@ async def test_a_defect_is_500_without_its_text(pages: Pages) -> None:
     assert (answer.status_code, answer.text) == (500, "Internal Error\n")
 
 
-async def test_the_status_page_shows_what_it_is_given_as_text(browser: httpx.AsyncClient) -> None:
-    """Names come from outside: nothing of them becomes HTML."""
+async def test_the_status_page_escapes_what_it_shows(browser: httpx.AsyncClient) -> None:
+    """Names of models and workspaces are chosen by others."""
     answer = await browser.get("/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in answer.text
@@ -197,14 +219,14 @@ async def test_the_status_page_shows_what_it_is_given_as_text(browser: httpx.Asy
         assert text in answer.text
 
 
-async def test_the_links_of_the_status_page_lead_somewhere(browser: httpx.AsyncClient) -> None:
-    """They are relative, so they work behind a proxy's path too."""
+async def test_the_links_of_the_status_page_work(browser: httpx.AsyncClient) -> None:
+    """They are relative, so they also work behind a path prefix of a proxy."""
     page = (await browser.get("/")).text
     for link in ("metrics", "-/healthy", "-/ready"):
         assert f'href="{link}"' in page
         assert (await browser.get(f"/{link}")).status_code == 200
 
 
-def test_a_time_that_never_was() -> None:
-    """The status page says so."""
+def test_a_missing_time_is_never() -> None:
+    """In words, not as a dash or zero."""
     assert (moment(NOW), moment(None)) == ("2026-11-22 12:00:00 UTC", "never")
