@@ -1,4 +1,4 @@
-"""Log lines on standard error, logfmt or JSON, without secrets: keys are taken out of every text, tracebacks too."""
+"""Logging to standard error, as logfmt or JSON. Keys are removed from every text, including tracebacks."""
 
 import logging
 import re
@@ -12,7 +12,7 @@ _KEY = re.compile(r"sk-ant-[A-Za-z0-9_-]+")
 
 
 def configure(level: str, log_format: str, secret: Callable[[], str] = str) -> None:
-    """Send structlog's and the standard library's log lines through one chain; `secret` returns what is never shown."""
+    """Send the lines of structlog and the standard library through one chain; `secret` returns the current key."""
 
     def scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         hidden = secret()
@@ -38,7 +38,6 @@ def configure(level: str, log_format: str, secret: Callable[[], str] = str) -> N
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -50,4 +49,4 @@ def configure(level: str, log_format: str, secret: Callable[[], str] = str) -> N
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("httpx", "httpcore", "apscheduler", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its warnings are about what strangers send
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # any client can cause its warnings

@@ -40,7 +40,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     f"{TOOLKIT}/http_protocol.py": ("tests/unit/test_http_protocol.py",),
     "exporter/web/app.py": ("tests/unit/test_app.py",),
     "exporter/logs.py": ("tests/unit/test_logs.py",),
-    "exporter/settings.py": ("tests/unit/test_settings.py",),
+    "exporter/settings.py": ("tests/unit/test_settings.py", "tests/test_docs.py"),
     "exporter/refresh/refresher.py": ("tests/unit/test_refresh.py",),
     "exporter/refresh/health.py": ("tests/unit/test_standing.py",),
     "exporter/refresh/plan.py": ("tests/unit/test_plan.py", "tests/property/test_plan.py"),
@@ -257,16 +257,18 @@ def main() -> None:
 
 
 def _report(results: Iterator[tuple[Mutant, int | None]]) -> None:
-    tested, survived = Counter[str](), Counter[str]()
+    tested, survived, hung = Counter[str](), Counter[str](), Counter[str]()
     for mutant, code in results:
-        tested[mutant.module] += 1
+        for module in (mutant.module, "all"):
+            tested[module] += 1
+            survived[module] += code == 0
+            hung[module] += code is None
         if code == 0:
-            survived[mutant.module] += 1
             print(f"survived  {mutant.module}:{mutant.line}  {mutant.change}", flush=True)
-    print(f"\n{'module':40} {'mutants':>8} {'killed':>8} {'survived':>9}")
-    for module, count in [*sorted(tested.items()), ("all", tested.total())]:
-        lost = survived.total() if module == "all" else survived[module]
-        print(f"{module:40} {count:8} {(count - lost) / count:8.1%} {lost:9}")
+    print(f"\n{'module':40} {'mutants':>8} {'killed':>8} {'survived':>9} {'timed out':>10}")
+    for module, count in tested.items():
+        killed = (count - survived[module]) / count
+        print(f"{module:40} {count:8} {killed:8.1%} {survived[module]:9} {hung[module]:10}")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Keys:
     def read(self) -> str:
         """Return the key as it is now."""
         if self.now is None:
-            raise SettingsError("ANTHROPIC_ADMIN_KEY_FILE: key can not be read")
+            raise SettingsError("ANTHROPIC_ADMIN_KEY_FILE: key cannot be read")
         return self.now
 
 
@@ -453,7 +453,7 @@ class TestKey:
         route = server.get(USAGE).mock(return_value=answer("claude_code_empty_day"))
         keys.now = None
         with pytest.raises(
-            ApiUnauthorized, match="claude_code 2026-11-20: ANTHROPIC_ADMIN_KEY_FILE: key can not be read"
+            ApiUnauthorized, match="claude_code 2026-11-20: ANTHROPIC_ADMIN_KEY_FILE: key cannot be read"
         ):
             await api.claude_code(DAY)
         assert not route.called

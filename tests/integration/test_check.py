@@ -99,5 +99,5 @@ def test_no_key(tmp_path: Path) -> None:
     code, lines, err = checked(tmp_path, environ)
     assert (code, err) == (1, "")
     (line,) = lines
-    assert line.startswith("FAIL  ANTHROPIC_ADMIN_KEY is missing: give an Admin key there, or a file in ")
-    assert "ANTHROPIC_API_KEY is not read: it is for the Messages API" in line
+    assert line.startswith("FAIL  ANTHROPIC_ADMIN_KEY is missing: set it to an Admin key, or ")
+    assert "ANTHROPIC_API_KEY is not used; it is for the Messages API" in line

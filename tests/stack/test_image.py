@@ -86,4 +86,4 @@ def test_compose_with_an_empty_key_file_shows_no_demo(image: Image, data: Path, 
     empty.touch()
     found: dict[str, Any] = image.run(compose_command(), env={}, data=data, mounts={SECRET: empty}, api=False)
     assert found["exit"] == 2
-    assert f"{SECRET}: this is no key" in found["log"]
+    assert f"{SECRET}: is not a key" in found["log"]
