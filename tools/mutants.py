@@ -266,8 +266,8 @@ def _report(results: Iterator[tuple[Mutant, int | None]]) -> None:
         if code == 0:
             print(f"survived  {mutant.module}:{mutant.line}  {mutant.change}", flush=True)
     print(f"\n{'module':40} {'mutants':>8} {'killed':>8} {'survived':>9} {'timed out':>10}")
-    for module, count in tested.items():
-        killed = (count - survived[module]) / count
+    for module in sorted(tested, key=lambda module: (module == "all", module)):
+        count, killed = tested[module], 1 - survived[module] / tested[module]
         print(f"{module:40} {count:8} {killed:8.1%} {survived[module]:9} {hung[module]:10}")
 
 

@@ -1,4 +1,4 @@
-"""Bodies without end: refused early, with flat memory, in the real process."""
+"""API responses that are far too large: refused early, without using memory, in a real process."""
 
 import gzip
 from pathlib import Path
@@ -18,32 +18,32 @@ SLACK = 40
 
 
 @pytest.mark.integration
-def test_a_body_of_a_gigabyte(tmp_path: Path) -> None:
-    """Broken off at the largest body; each of two attempts leaves no memory behind, and the numbers stay."""
+def test_a_gigabyte_body(tmp_path: Path) -> None:
+    """Reading stops at the limit; two attempts use no lasting memory, and the numbers stay."""
     with upstream() as api, forked(tmp_path, environment(api.url, exporter_cache_ttl=1)) as exporter:
         exporter.filled()
         before = exporter.resident_mib()
         fault = api.faults.add(kind="huge", path="claude_code", size=1 << 30)
-        wait_for(lambda: exporter.samples() and fault.hits >= 2, 60, "two floods")
-        wait_for(lambda: exporter.resident_mib() < before + SLACK, 20, "flat memory")
+        wait_for(lambda: exporter.samples() and fault.hits >= 2, 60, "two attempts")
+        wait_for(lambda: exporter.resident_mib() < before + SLACK, 20, "released memory")
         assert exporter.peak_mib() < before + 2.5 * client.LARGEST_BODY / MIB + SLACK
         assert exporter.wrong(api) == []
         assert "the body is larger than" in exporter.log
         assert len([line for line in exporter.log.splitlines() if "level=warning" in line]) == 1
         api.faults.clear()
-        wait_for(lambda: exporter.samples() and "can be read again" in exporter.log, 30, "healing")
+        wait_for(lambda: exporter.samples() and "can be read again" in exporter.log, 30, "recovery")
 
 
 @pytest.mark.integration
-def test_a_small_body_that_unpacks_to_a_quarter_gigabyte(tmp_path: Path) -> None:
-    """A bomb of gzip is measured as it unpacks."""
-    bomb = gzip.compress(bytes(256 * MIB))
-    assert len(bomb) < MIB
+def test_a_small_body_that_decompresses_to_256_mib(tmp_path: Path) -> None:
+    """The limit applies to the decompressed size, while decompressing."""
+    body = gzip.compress(bytes(256 * MIB))
+    assert len(body) < MIB
 
-    async def explode(_: Request) -> Response:
-        return Response(bomb, headers={"content-encoding": "gzip", "content-type": "application/json"})
+    async def respond(_: Request) -> Response:
+        return Response(body, headers={"content-encoding": "gzip", "content-type": "application/json"})
 
-    app = Starlette(routes=[Route("/{path:path}", explode)])
+    app = Starlette(routes=[Route("/{path:path}", respond)])
     app.state.faults = _NoFaults()
     with serve_in_thread(app) as url, forked(tmp_path, environment(url)) as exporter:
         wait_for(lambda: exporter.log.count("the body is larger than") == 3, 60, "three refusals")
@@ -53,4 +53,4 @@ def test_a_small_body_that_unpacks_to_a_quarter_gigabyte(tmp_path: Path) -> None
 
 class _NoFaults:
     def clear(self) -> None:
-        """Forget nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Strangers on the web server: any method, path, header and byte. Never a 500, an echo, or a wait for others."""
+"""Hostile clients of the web server: any method, path, header and byte. No 500, no echo, no delay for others."""
 
 import asyncio
 import re
@@ -33,7 +33,7 @@ class _Pages:
 
 
 def app() -> ASGIApp:
-    """Return the application as it is served."""
+    """Return the application with its security headers."""
     telemetry = Telemetry()
     return SecurityHeaders(create_app(_Pages(), telemetry, lambda: Status([], [], "no page"), __version__))
 
@@ -69,7 +69,7 @@ VALUES = st.binary(max_size=60) | st.sampled_from(
 )
 
 
-def ask(
+def request(
     method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]
 ) -> tuple[int, dict[bytes, bytes], bytes]:
     """Return status, headers and body of one request, sent as an ASGI server would."""
@@ -101,31 +101,31 @@ def ask(
 
 @given(method=METHODS, path=PATHS, query=st.binary(max_size=40), headers=st.lists(st.tuples(NAMES, VALUES), max_size=6))
 def test_any_request(method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    """200, 404, 405 or a redirect of nothing: never a 500; always with the headers of security, never a banner."""
-    status, answer, _ = ask(method, path, query, headers)
+    """Is answered with 200, 404 or 405, with security headers, and without a redirect or a banner."""
+    status, response, _ = request(method, path, query, headers)
     assert status in {200, 404, 405}
-    assert {b"x-content-type-options", b"content-security-policy", b"cache-control"} <= answer.keys()
-    assert b"server" not in answer
-    assert b"location" not in answer
+    assert {b"x-content-type-options", b"content-security-policy", b"cache-control"} <= response.keys()
+    assert b"server" not in response
+    assert b"location" not in response
 
 
 @given(where=st.sampled_from(["path", "query", "header", "method"]), rest=st.text(max_size=20))
 def test_nothing_is_echoed(where: str, rest: str) -> None:
-    """What a stranger sends is in no answer, neither in its head nor in its body."""
+    """Nothing of a request is in the headers or the body of its response."""
     text = MARK + rest
-    status, answer, body = ask(
+    status, response, body = request(
         text if where == "method" else "GET",
         f"/{text}" if where == "path" else "/metrics",
         text.encode() if where == "query" else b"",
         [(b"accept", text.encode()), (b"host", text.encode())] if where == "header" else [],
     )
     assert status in {200, 404, 405}
-    assert MARK.encode() not in body + repr(answer).encode()
+    assert MARK.encode() not in body + repr(response).encode()
 
 
 @pytest.fixture(scope="module")
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Run the real process."""
+    """Run the exporter in a process of its own."""
     folder = tmp_path_factory.mktemp("strangers")
     with upstream() as api, forked(folder, environment(api.url)) as running:
         yield running.filled()
@@ -139,13 +139,13 @@ def connected(exporter: Running) -> Iterator[socket.socket]:
         yield connection
 
 
-def answer(connection: socket.socket) -> bytes:
-    """Return all that comes until the process closes the connection or is silent."""
-    received = b""
+def received(connection: socket.socket) -> bytes:
+    """Return what arrives until the process closes the connection or sends nothing more."""
+    response = b""
     with suppress(OSError):
         while piece := connection.recv(65536):
-            received += piece
-    return received
+            response += piece
+    return response
 
 
 @pytest.mark.integration
@@ -162,23 +162,23 @@ def answer(connection: socket.socket) -> bytes:
         bytes(range(256)) * 10,
     ],
 )
-def test_bytes_that_are_no_request(exporter: Running, sent: bytes) -> None:
-    """Refused and closed, or answered; never with a 500, an echo or a traceback; the next client is served."""
+def test_malformed_requests(exporter: Running, sent: bytes) -> None:
+    """Closed or answered, without a 500, an echo or a traceback; the next client is served."""
     with connected(exporter) as connection:
         connection.settimeout(3)
         with suppress(OSError):  # closed by the process before all was sent
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
-        received = answer(connection)
-    assert not re.match(rb"HTTP/1.1 5", received)
-    assert b"aaaaaaaaaaaaaaaa" not in received
+        response = received(connection)
+    assert not re.match(rb"HTTP/1.1 5", response)
+    assert b"aaaaaaaaaaaaaaaa" not in response
     assert exporter.get("/-/healthy").status_code == 200
     assert "Traceback" not in exporter.log
 
 
 @pytest.mark.integration
-def test_slow_clients_hold_up_no_other(exporter: Running) -> None:
-    """With 300 connections that send half a request and wait, a scrape is answered as ever."""
+def test_slow_clients_delay_no_other_client(exporter: Running) -> None:
+    """300 connections send half a request and wait, and a scrape succeeds."""
     open_ones = [connected(exporter) for _ in range(300)]
     connections = [one.__enter__() for one in open_ones]
     for connection in connections:
@@ -189,8 +189,8 @@ def test_slow_clients_hold_up_no_other(exporter: Running) -> None:
 
 
 @pytest.mark.integration
-def test_headers_are_bounded(exporter: Running, tmp_path: Path) -> None:
-    """A head that does not end is cut off before it costs memory."""
+def test_an_endless_head_is_cut_off(exporter: Running, tmp_path: Path) -> None:
+    """Before it uses memory."""
     before = exporter.resident_mib()
     with connected(exporter) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")

@@ -1,4 +1,4 @@
-"""The request budget: never more than it allows in any minute, on a clock that the test moves."""
+"""The limit of API requests per minute, on a clock that the test controls."""
 
 import asyncio
 import selectors
@@ -11,19 +11,19 @@ from exporter.api.transport import _limiter
 
 
 class FakeTime(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next timer instead of waiting for it."""
+    """An event loop whose clock advances to the next timer instead of waiting."""
 
     def __init__(self) -> None:
         self.now = 1000.0
         super().__init__(Jump(self))
 
     def time(self) -> float:
-        """Return the seconds of the clock."""
+        """Return the time in seconds."""
         return self.now
 
 
 class Jump(selectors.DefaultSelector):
-    """Moves the clock by what it was told to wait, and a nanosecond: a clock that stands still is none."""
+    """Advances the clock by the time to wait, and by a nanosecond, because no real clock stands still."""
 
     def __init__(self, loop: FakeTime) -> None:
         super().__init__()
@@ -31,13 +31,13 @@ class Jump(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready now."""
-        assert timeout is not None, "nothing will ever happen"
+        assert timeout is not None, "the loop has nothing to wait for"
         self._loop.now += timeout + 1e-9
         return super().select(0)
 
 
 def on_fake_time(main: Callable[[FakeTime], Coroutine[None, None, None]]) -> None:
-    """Run a coroutine function on such a loop."""
+    """Run a coroutine function on a loop with fake time."""
     loop = FakeTime()
     try:
         loop.run_until_complete(main(loop))
@@ -47,8 +47,8 @@ def on_fake_time(main: Callable[[FakeTime], Coroutine[None, None, None]]) -> Non
 
 @given(st.integers(1, 130), st.lists(st.floats(0, 40), min_size=1, max_size=30))
 @settings(max_examples=25)
-def test_no_minute_has_more_requests_than_the_budget(budget: int, gaps: list[float]) -> None:
-    """Bursts, idle times and steady load, in any order: counted over every window of 60 seconds."""
+def test_no_minute_exceeds_the_limit(budget: int, gaps: list[float]) -> None:
+    """After bursts, idle times and steady load in any order, in every window of 60 seconds."""
 
     async def run(loop: FakeTime) -> None:
         limiter, sent = _limiter(budget), list[float]()
@@ -64,8 +64,8 @@ def test_no_minute_has_more_requests_than_the_budget(budget: int, gaps: list[flo
 
 
 @given(st.sampled_from([1, 2, 11, 12, 60, 1000, 100_000]))
-def test_the_budget_is_used(budget: int) -> None:
-    """A cold fill is not much slower than it must be: the rate that is kept up is above three quarters of it."""
+def test_most_of_the_limit_is_usable(budget: int) -> None:
+    """The sustained rate is above three quarters of the limit, so a first fill is not much slower than necessary."""
 
     async def run(loop: FakeTime) -> None:
         limiter, begun = _limiter(budget), loop.now
@@ -77,8 +77,8 @@ def test_the_budget_is_used(budget: int) -> None:
     on_fake_time(run)
 
 
-def test_sixty_a_minute_begin_with_ten_at_once() -> None:
-    """A warm refresh, and the newest days of a first fill, do not wait."""
+def test_sixty_per_minute_allow_a_burst_of_ten() -> None:
+    """A usual refresh, and the newest days of a first fill, do not wait."""
 
     async def run(loop: FakeTime) -> None:
         limiter, begun = _limiter(60), loop.now
