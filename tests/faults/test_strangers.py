@@ -4,8 +4,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 from hypothesis import given
@@ -39,33 +38,15 @@ def app() -> ASGIApp:
 
 
 APP = app()
-METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get"]) | st.text(
-    max_size=9
+METHODS = st.text(max_size=9) | st.sampled_from(
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get"]
 )
 PATHS = st.sampled_from([*KNOWN, "/metrics/", "//metrics", "/../etc/passwd", "/-/", "/%00", "/metrics;x"]) | st.text()
-NAMES = st.sampled_from(
-    [
-        b"accept",
-        b"accept-encoding",
-        b"x-prometheus-scrape-timeout-seconds",
-        b"host",
-        b"content-length",
-        b"range",
-        b"cookie",
-    ]
-) | st.binary(max_size=20)
+NAMES = st.binary(max_size=20) | st.sampled_from(
+    b"accept accept-encoding x-prometheus-scrape-timeout-seconds host content-length range cookie".split()
+)
 VALUES = st.binary(max_size=60) | st.sampled_from(
-    [
-        b"nan",
-        b"-inf",
-        b"1e999",
-        b"gzip;q=x",
-        b"*;q=0",
-        b"\xff\xfe",
-        b"application/openmetrics-text; version=9",
-        b"0x10",
-        b"1_0",
-    ]
+    b"nan -inf 1e999 gzip;q=x *;q=0 \xff\xfe application/openmetrics-text;version=9 0x10 1_0".split()
 )
 
 
@@ -155,7 +136,6 @@ def received(connection: socket.socket) -> bytes:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nhost: x\r\nx-long: " + b"a" * 200_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"".join(b"x-%d: y\r\n" % number for number in range(20_000)) + b"\r\n",
         b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         b"\r\n" * 1000,
@@ -179,26 +159,16 @@ def test_malformed_requests(exporter: Running, sent: bytes) -> None:
 @pytest.mark.integration
 def test_slow_clients_delay_no_other_client(exporter: Running) -> None:
     """300 connections send half a request and wait, and a scrape succeeds."""
-    open_ones = [connected(exporter) for _ in range(300)]
-    connections = [one.__enter__() for one in open_ones]
-    for connection in connections:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: ")
-    assert exporter.get("/metrics").status_code == 200
-    for one in open_ones:
-        one.__exit__(None, None, None)
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(connected(exporter)).sendall(b"GET /metrics HTTP/1.1\r\nhost: x\r\nx-slow: ")
+        assert exporter.get("/metrics").status_code == 200
 
 
 @pytest.mark.integration
-def test_an_endless_head_is_cut_off(exporter: Running, tmp_path: Path) -> None:
+def test_an_endless_head_is_cut_off(exporter: Running) -> None:
     """Before it uses memory."""
     before = exporter.resident_mib()
-    with connected(exporter) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
-        cut = False
-        try:
-            for _ in range(2000):
-                connection.sendall(b"x-more: " + b"y" * 32_768 + b"\r\n")
-        except ConnectionError:
-            cut = True
-    assert cut
+    with connected(exporter) as connection, pytest.raises(ConnectionError):
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + (b"x-more: " + b"y" * 32_768 + b"\r\n") * 2000)
     assert exporter.resident_mib() < before + 20
