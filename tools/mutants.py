@@ -1,12 +1,12 @@
 """Mutation testing of the core modules: change one thing, run the module's own tests, report what they did not notice.
 
-    python tools/mutants.py --sample 200              # any 200 mutants of all modules in MODULES
+    python tools/mutants.py --sample 200                # 200 mutants of all modules in MODULES
     python tools/mutants.py --module tls --module plan  # every mutant of two modules
-    python tools/mutants.py --sample 50 --seed 7      # another sample, the same at each run
+    python tools/mutants.py --sample 50 --seed 7        # another sample, the same in each run
 
-The tests run in a temporary copy of the working tree, one process per mutant, forked from a server that has the
-libraries loaded. A mutant that hangs is killed after a few times what the unchanged module needs, and counts as killed.
-A survivor is either a missing test, superfluous code, or an equivalent mutant (no caller can tell it apart).
+The tests run in a temporary copy of the working tree. Each mutant has its own process, forked from one that has loaded
+the libraries. A mutant that takes several times as long as the unchanged module is stopped, and counts as killed.
+A survivor means a missing test, superfluous code, or an equivalent mutant, which no caller can tell from the original.
 """
 
 # ruff: noqa: INP001, T201 - a script of its own, which prints
@@ -52,7 +52,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
 """Each module, and the fast tests that must notice a change in it."""
 
 PRELOAD: Final = ["pytest", "hypothesis", "httpx", "pydantic_settings", "respx", "structlog", "trustme", "uvicorn"]
-IGNORED: Final = (".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis", "dist", "build", "*.png")
+IGNORED: Final = (".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis", "dist", "build")
 MEMORY_BYTES: Final = 4 << 30
 COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
@@ -194,7 +194,7 @@ def run_tests(folder: str, tests: Sequence[str]) -> None:
 
     if not str(exporter.__file__).startswith(folder):
         code = 99
-    os._exit(code)  # threads that a mutant left waiting do not hold up the end
+    os._exit(code)  # does not wait for threads that a mutant left running
 
 
 class Workers:
@@ -228,7 +228,7 @@ class Workers:
             self._free.put(copy)
 
     def limit(self, module: str) -> float:
-        """Return how long a mutant of `module` may take: a few times the tests of the unchanged module, which pass."""
+        """Return how many seconds a mutant of `module` may take. Raises SystemExit if the unchanged module fails."""
         begun = time.monotonic()
         code = self.exit_code(Mutant(module, 0, "", (ROOT / module).read_text()), 300)
         if code != 0:
@@ -239,12 +239,15 @@ class Workers:
 def main() -> None:
     """Test the mutants asked for and print killed and survived ones by module."""
     parser = argparse.ArgumentParser(description="Mutation testing of the core modules.")
-    parser.add_argument("--module", action="append", default=[], help="a module's name, such as tls; default: all")
+    names = [Path(module).stem for module in MODULES]
+    parser.add_argument(
+        "--module", action="append", choices=names, help="test this module, may be repeated; default: all"
+    )
     parser.add_argument("--sample", type=int, help="test this many mutants only; default: all")
     parser.add_argument("--seed", default="0", help="which sample; the same seed gives the same mutants")
     parser.add_argument("--jobs", type=int, default=2, help="mutants tested at the same time")
     options = parser.parse_args()
-    modules = [module for module in MODULES if not options.module or Path(module).stem in options.module]
+    modules = [module for module in MODULES if Path(module).stem in (options.module or names)]
     chosen = [mutant for module in modules for mutant in mutants(module, (ROOT / module).read_text())]
     if options.sample is not None:
         chosen = random.Random(options.seed).sample(chosen, min(options.sample, len(chosen)))  # noqa: S311 - no secret

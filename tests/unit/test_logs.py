@@ -65,7 +65,7 @@ def test_lines_below_the_level_are_not_shown(capsys: pytest.CaptureFixture[str])
     logging.getLogger("library").info("not shown")
     logs.configure("debug", "logfmt")
     logging.getLogger("httpx").info("GET https://x.example.test not shown")
-    logging.getLogger("uvicorn.error").warning("Invalid HTTP request received, not shown")
+    logging.getLogger("uvicorn").warning("Invalid HTTP request received, not shown")
     structlog.get_logger().debug("shown")
     err = capsys.readouterr().err
     assert "not shown" not in err
