@@ -5,8 +5,8 @@ BIN := .venv/bin
 FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/test_architecture.py tests/test_docs.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lint types security audit sbom unit coverage golden-update rules dashboards docs integration \
-	soak bench pictures lock system-packages clean
+.PHONY: help setup demo test check quick slow fmt lint types security sbom unit coverage golden-update rules dashboards docs \
+	integration soak bench pictures lock system-packages clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,15 +30,20 @@ demo: .venv/run ## the exporter on a simulated organisation: prints the address,
 	@$(BIN)/anthropic-exporter demo
 
 ##@ Test
-test: .venv/dev system-packages tests/dashboard/node_modules/.ready ## everything the tests need, then every test
+test: .venv/dev system-packages tests/dashboard/node_modules/.ready ## install what the tests need, then run every test
 	$(BIN)/python -m pytest
 
-check: lint types security test ## what CI runs: lint, types, security, every test
+check: quick slow ## what CI runs: quick, then slow
 
-unit: .venv/dev ## the fast tests only: no process, no network
+quick: lint types security coverage ## lint, types, security, and the fast tests with branch coverage
+
+slow: .venv/dev system-packages tests/dashboard/node_modules/.ready ## every test that is not in quick
+	$(BIN)/python -m pytest -q $(addprefix --ignore=,$(FAST))
+
+unit: .venv/dev ## the fast tests: no process, no network
 	$(BIN)/python -m pytest -q $(FAST)
 
-coverage: .venv/dev ## the fast tests with branch coverage, at least 90 %
+coverage: .venv/dev ## the fast tests; fails below 90 % branch coverage
 	$(BIN)/python -m pytest -q $(FAST) --cov --cov-fail-under=90
 
 integration: .venv/dev system-packages ## the tests with real processes: Prometheus, the exporter, faults
@@ -64,9 +69,13 @@ fmt: .venv/dev ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lint: .venv/dev ## ruff, all rules
+lint: .venv/dev ## ruff, and the linters of text, workflows, Dockerfile and scripts
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/zizmor --offline --no-progress --quiet --pedantic .github
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck .github/workflows/*.yml
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run $(filter-out %.py,$(wildcard tools/*))
 
 types: .venv/dev ## mypy, strict
 	$(BIN)/mypy

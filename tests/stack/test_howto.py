@@ -12,7 +12,7 @@ import yaml
 from tests.stack.dockerfile import ROOT, stages
 from tests.stack.tools import run
 
-NAMES = ("run-with-compose", "kubernetes", "existing-prometheus-and-grafana")
+NAMES = ("run-with-compose", "kubernetes", "existing-prometheus-and-grafana", "release")
 DOCUMENTS = {name: ROOT / f"docs/how-to/{name}.md" for name in NAMES}
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/exporter.yml").read_text("utf-8")))
 
