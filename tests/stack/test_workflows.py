@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.stack.dockerfile import ROOT
+from tests.stack.repository import ROOT
 
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github/workflows").glob("*.yml")}
 WRITES = {
@@ -88,6 +88,6 @@ def test_a_release_prints_its_section_of_the_changelog(tmp_path: Path, version: 
         "## [0.1.0]",
     )
     (tmp_path / "CHANGELOG.md").write_text("\n\n".join((*sections, "- old\n")))
-    command = [ROOT / "tools/release-notes", version]
+    command = [str(ROOT / "tools/release-notes"), version]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (code, printed)
