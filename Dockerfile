@@ -1,9 +1,9 @@
-# The tag names the Python release and the Debian release, not a digest: a rebuild takes up Debian's security fixes, and
-# the provenance of a released image records the digest that it was built from.
+# A tag with the Python and Debian releases instead of a digest, so that a rebuild gets Debian's security fixes. The
+# provenance of a released image records the digest.
 FROM python:3.11.15-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-# Dependencies first: they change less often than the code. Wheels only, so that no dependency's code runs here.
+# Dependencies first, because they change less often than the code. Wheels only, so that no code of a dependency runs.
 COPY requirements-build.txt requirements.txt ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements-build.txt \
@@ -28,7 +28,7 @@ COPY --from=build /opt/exporter /opt/exporter
 COPY deploy/healthcheck.py /opt/exporter/healthcheck.py
 RUN install -d -o 65532 -g 65532 -m 0700 /data
 ENV PATH=/opt/exporter/bin:$PATH PYTHONDONTWRITEBYTECODE=1 EXPORTER_DATA_DIR=/data EXPORTER_LISTEN_ADDRESS=:10918
-# A number, not a name: Kubernetes can then see that it is not root.
+# A number, because Kubernetes cannot tell whether a name is root.
 USER 65532:65532
 VOLUME ["/data"]
 EXPOSE 10918

@@ -1,45 +1,51 @@
-# Two commands need nothing but Python 3.11, git and make: `make demo` and `make test`. `make help` lists all.
+# `make demo` and `make test` need only Python 3.11 or newer, git and make. `make help` lists all targets.
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/test_architecture.py tests/test_docs.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lint types security audit sbom unit coverage golden-update rules dashboards docs integration \
-	mutants soak bench pictures lock system-packages clean
+.PHONY: help setup demo test check quick slow fmt lint types security sbom unit coverage golden-update rules dashboards docs \
+	integration mutants soak bench pictures lock system-packages clean
 
-help: ## this list
+help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Run
 .venv/run: requirements.txt requirements-build.txt pyproject.toml
-	@echo "Creating .venv with the packages that the exporter needs (about half a minute) ..."
+	@echo "Creating .venv with the packages of the exporter (about half a minute) ..."
 	@tools/make-venv "$(PYTHON)"
 	@tools/install-locked $(BIN)/python requirements-build.txt requirements.txt
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/run
-	@echo "Adding the packages that the tests and checks need (about a minute) ..."
+	@echo "Adding the packages of the tests and linters (about a minute) ..."
 	@tools/install-locked $(BIN)/python requirements-dev.txt
 	@touch $@
 
-setup: .venv/dev ## everything into .venv: run .venv/bin/anthropic-exporter, and all tools
+setup: .venv/dev ## install the exporter and all tools into .venv
 
-demo: .venv/run ## the exporter on a simulated organisation: prints the address, no key needed
+demo: .venv/run ## run the exporter with a simulated organisation; needs no key
 	@$(BIN)/anthropic-exporter demo
 
 ##@ Test
-test: .venv/dev system-packages tests/dashboard/node_modules/.ready ## everything the tests need, then every test
+test: .venv/dev system-packages tests/dashboard/node_modules/.ready ## install what the tests need, then run every test
 	$(BIN)/python -m pytest
 
-check: lint types security test ## what CI runs: lint, types, security, every test
+check: quick slow ## what CI runs: quick, then slow
 
-unit: .venv/dev ## the fast tests only: no process, no network
+quick: lint types security coverage ## lint, types, security, and the fast tests with branch coverage
+
+slow: .venv/dev system-packages tests/dashboard/node_modules/.ready ## every test that is not in quick
+	$(BIN)/python -m pytest -q $(addprefix --ignore=,$(FAST))
+
+unit: .venv/dev ## the fast tests: no process, no network
 	$(BIN)/python -m pytest -q $(FAST)
 
-coverage: .venv/dev ## the fast tests with branch coverage, at least 90 %
-	$(BIN)/python -m pytest -q $(FAST) --cov --cov-fail-under=90
+coverage: .venv/dev ## the fast tests; fails below 90 % branch coverage
+	$(BIN)/python -m pytest -q $(filter-out tests/guard,$(FAST)) --cov --cov-fail-under=90
+	$(BIN)/python -m pytest -q tests/guard  # without coverage, which slows down our code but not the library's
 
 mutants: .venv/dev ## mutation testing: do the fast tests notice 200 small changes of the core modules?
 	$(BIN)/python tools/mutants.py --sample 200
@@ -47,45 +53,50 @@ mutants: .venv/dev ## mutation testing: do the fast tests notice 200 small chang
 integration: .venv/dev system-packages ## the tests with real processes: Prometheus, the exporter, faults
 	$(BIN)/python -m pytest -q tests/truth tests/integration tests/faults tests/load
 
-rules: .venv/dev system-packages ## the alert rules: promtool check and test, and 90 days replayed
+rules: .venv/dev system-packages ## the tests of the alert rules, with promtool
 	$(BIN)/python -m pytest -q tests/rules
 
-dashboards: .venv/dev system-packages tests/dashboard/node_modules/.ready ## the dashboard on Grafana's own libraries
+dashboards: .venv/dev system-packages tests/dashboard/node_modules/.ready ## the tests of the dashboard, with Grafana's own libraries
 	$(BIN)/python -m pytest -q tests/dashboard
 
-soak: .venv/dev ## long: 200 kills, a simulated month, 200 scrapers at once
+soak: .venv/dev ## the long tests: 200 kills, a simulated month, 200 scrapers at once
 	$(BIN)/python -m tests.load.soak
 
-pictures: .venv/dev system-packages tests/dashboard/node_modules/.ready ## draw the pictures of the dashboard anew
+pictures: .venv/dev system-packages tests/dashboard/node_modules/.ready ## draw the dashboard's pictures in docs/
 	$(BIN)/python -m tests.dashboard.drawing docs/pictures
 
 bench: .venv/dev system-packages ## measure, and write docs/explanation/performance.md
 	$(BIN)/python -m bench
 
-##@ Keep
+##@ Maintain
 fmt: .venv/dev ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-lint: .venv/dev ## ruff, all rules
+lint: .venv/dev ## ruff, and the linters of text, workflows, Dockerfile and scripts
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/codespell --dictionary=- --dictionary=tools/words.txt
+	$(BIN)/zizmor --offline --no-progress --quiet --pedantic .github
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck .github/workflows/*.yml
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run $(filter-out %.py %.txt,$(wildcard tools/*))
 
 types: .venv/dev ## mypy, strict
 	$(BIN)/mypy
 
-security: .venv/dev ## bandit, and known holes in what we depend on
+security: .venv/dev ## bandit, and known vulnerabilities of the dependencies
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive exporter
 	$(BIN)/python tools/audit.py
 
-sbom: .venv/dev ## a bill of materials of what is shipped: dist/sbom.json
+sbom: .venv/dev ## write the bill of materials of the package: dist/sbom.json
 	@mkdir -p dist
 	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements.txt
 
-golden-update: .venv/dev ## write the golden pages anew, after a change that is meant
+golden-update: .venv/dev ## rewrite the golden pages after an intended change
 	GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q tests/golden
 
-docs: .venv/dev ## write what is generated: references, dashboard
+docs: .venv/dev ## write the generated references and the dashboard
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m grafana.generate
 
@@ -102,5 +113,5 @@ tests/dashboard/node_modules/.ready: tests/dashboard/package-lock.json
 	@cd tests/dashboard && npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error
 	@touch $@
 
-clean: ## remove what was made
+clean: ## delete everything that make created
 	rm -rf .venv build dist *.egg-info tests/dashboard/node_modules .coverage .mypy_cache .ruff_cache .hypothesis

@@ -1,1 +1,1 @@
-"""The benchmark: `python -m bench` measures a real exporter process against an instant API and prints one table."""
+"""The benchmark: `python -m bench` measures a real exporter process against an API that answers from memory."""

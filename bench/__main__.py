@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print, and write docs/explanation/performance.md; with `--quick` it only prints."""
+"""`python -m bench`: measure, print, and write docs/explanation/performance.md. With `--quick`, only print."""
 
 import argparse
 import contextlib
@@ -16,11 +16,11 @@ from bench.targets import Baselines, targets
 DOCUMENT = process.ROOT / "docs" / "explanation" / "performance.md"
 USERS = (Size(100), Size(1_000), Size(10_000))
 GROWTH = (Size(1_000, 30), Size(1_000, 365), Size(1_000, 90, copies=4))
-"""More days, and more models; beside Size(1_000)."""
+"""More days and more models, to compare with Size(1_000)."""
 
 
 def main() -> None:
-    """Run what the arguments ask for."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="100 and 1,000 users, few runs, no document")
     quick = parser.parse_args().quick
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def run(sizes: tuple[Size, ...], growth: tuple[Size, ...], runs: int) -> str:
-    """Measure the sizes, the growth and the baselines; return the tables."""
+    """Measure the sizes, the growth and the baselines, and return the tables."""
     results = [_told(size, runs) for size in sizes]
     grown = [_told(size, runs, scrapes=False) for size in growth]
     baselines = _baselines(results[-1].page, runs)

@@ -1,4 +1,4 @@
-"""The instant API: ready bodies over HTTP, in a process of its own. `python -m bench.api PEOPLE DAYS COPIES`."""
+"""An API that serves prepared bodies, as a separate process: `python -m bench.api PEOPLE DAYS COPIES`."""
 
 import asyncio
 import gzip
@@ -20,7 +20,7 @@ PREFIX = "/v1/organizations"
 
 
 class InstantApi:
-    """Answers from memory. `today` (UTC) has several variants, of which one is shown at a time."""
+    """Serves bodies from memory. `today` (UTC) has several variants, of which one is active."""
 
     def __init__(self, answers: dict[str, bytes], today: date) -> None:
         self._answers = answers
@@ -30,7 +30,7 @@ class InstantApi:
         self._bill = cache(self._make_bill)
 
     def app(self) -> Starlette:
-        """Return the ASGI application; `/-/variant/N` chooses, `/-/requests` returns the number of requests so far."""
+        """Return the application. `/-/variant/N` selects a variant, `/-/requests` returns the number of requests."""
         return Starlette(
             routes=[
                 Route(f"{PREFIX}/me", self._plain),
@@ -78,7 +78,7 @@ def _packed(body: bytes) -> Response:
 
 
 def main() -> None:
-    """Serve until the process is ended; the first line of standard output is the base URL."""
+    """Serve until the process ends. The first line of standard output is the base URL."""
     size = Size(*map(int, sys.argv[1:4]))
     today = datetime.now(UTC).date()
     app = InstantApi(bodies.loaded(bodies.kept(size, today)), today).app()

@@ -1,7 +1,7 @@
-"""What others do, on the very same samples: `generate_latest`, and labelled Gauges cleared and set at each scrape.
+"""The baselines, on the same samples: `generate_latest`, and labelled Gauges cleared and set at each scrape.
 
-`python -m bench.baseline encoders PAGE RUNS` prints the encoders' times as JSON; `python -m bench.baseline gauges PAGE`
-serves with prometheus_client's own server, and prints its address.
+`python -m bench.baseline encoders PAGE RUNS` prints the times of the encoders as JSON. `python -m bench.baseline gauges
+PAGE` serves with prometheus_client's own server, and prints its address.
 """
 
 import gc
@@ -43,7 +43,7 @@ def read(page: Path) -> Samples:
 
 
 class Ready:
-    """A collector whose metrics are ready, so that only the encoder is measured."""
+    """A collector whose metrics are prepared, so that only the encoder is measured."""
 
     def __init__(self, samples: Samples) -> None:
         self._metrics = []
@@ -84,7 +84,7 @@ def compare(samples: Samples, runs: int) -> dict[str, float | bool]:
     """Return the median seconds of both encoders and whether their bytes are the same."""
     registry = CollectorRegistry()
     registry.register(Ready(samples))
-    gc.freeze()  # as the exporter does: the samples are there to stay
+    gc.freeze()  # as the exporter does, because the samples are long-lived
     return {
         "ours": _median(lambda: ours(samples), runs),
         "theirs": _median(lambda: generate_latest(registry), runs),
@@ -102,7 +102,7 @@ def _median(work: Callable[[], object], runs: int) -> float:
 
 
 def main() -> None:
-    """Do what the arguments say."""
+    """Serve the labelled Gauges."""
     samples = read(Path(sys.argv[2]))
     if sys.argv[1] == "encoders":
         print(json.dumps(compare(samples, int(sys.argv[3]))))

@@ -1,6 +1,6 @@
-"""Bodies of the simulated organisation's reports, made once and kept on disk, so that the measured API is instant.
+"""Bodies of the simulated organisation's reports, generated once and cached on disk.
 
-The story of the simulation ends on a working day, whatever day it is now: a day's body is chosen by its age.
+The simulation always ends on a working day, and a day's body is selected by its age.
 """
 
 import gzip
@@ -17,15 +17,15 @@ from exporter.demo.organization import Organization
 from exporter.demo.records import Record
 
 ANCHOR = date(2026, 11, 19)
-"""The story's today: a Thursday."""
+"""Today in the simulation: a Thursday."""
 EVENING = datetime(2026, 11, 19, 18, tzinfo=UTC)
 VARIANTS = 3
-"""States of today, an hour apart."""
+"""Variants of today, one hour apart."""
 PAGE_RECORDS = 1000
 
 
 class Size(NamedTuple):
-    """An organisation: its people, the days of the window, and how many models stand for each of the story's four."""
+    """An organisation: its people, the days of the window, and the number of models for each of the simulated four."""
 
     people: int
     days: int = 90
@@ -33,13 +33,13 @@ class Size(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The size as the table names it."""
+        """The column heading."""
         more = f", {4 * self.copies} models" if self.copies > 1 else ""
         return f"{self.people:,} users, {self.days} days{more}"
 
 
 def kept(size: Size, today: date) -> Path:
-    """Return the file of a size's bodies as of `today` (UTC), made when it is not there; those of other days go."""
+    """Return the file with a size's bodies as of `today` (UTC), generated if needed. Delete those of other days."""
     folder = Path(tempfile.gettempdir()) / "anthropic-exporter-bench"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{today}-{size.people}-{size.days}-{size.copies}.zip"
@@ -57,7 +57,7 @@ def kept(size: Size, today: date) -> Path:
 
 
 def loaded(path: Path) -> dict[str, bytes]:
-    """Return the bodies by name: `usage/DATE/VARIANT/PAGE` (gzip) and `cost/DATE/VARIANT` (JSON), and two more."""
+    """Return the bodies by name: `usage/DATE/VARIANT/PAGE` (gzip), `cost/DATE/VARIANT` (JSON), and two more."""
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 

@@ -1,4 +1,4 @@
-"""Scrapes and their times: one client, fifty at once, and a steady one beside a refresh."""
+"""Timed scrapes: one client, fifty clients, and one at a steady rate during a refresh."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ CLIENTS = 50
 
 
 class Times(NamedTuple):
-    """Median and 99th percentile of some scrapes, in milliseconds, and how many they were."""
+    """Median and 99th percentile of scrapes in milliseconds, and their number."""
 
     median: float
     p99: float
@@ -26,7 +26,7 @@ class Times(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One answer to a scrape: the body as it came, and whether it is gzip."""
+    """The response to a scrape: the body as received, and whether it is gzip."""
 
     body: bytes
     compressed: bool
@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """A kept-alive connection that does little beyond waiting for the answer."""
+    """A persistent connection with little overhead of its own."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -47,7 +47,7 @@ class Connection:
         self._buffer = bytearray(8 << 20)
 
     def scrape(self, *, compressed: bool, patience: float = 60) -> Answer:
-        """Get /metrics; without patience the page is served as it is, whatever its age."""
+        """Get /metrics. Without patience, the current page is served whatever its age."""
         encoding = "gzip" if compressed else "identity"
         self._socket.sendall(
             f"GET /metrics HTTP/1.1\r\nHost: {self._host}\r\nAccept-Encoding: {encoding}\r\n"
@@ -79,13 +79,13 @@ class Connection:
 
 
 def get(url: str) -> str:
-    """Return a small text from the loopback interface."""
-    with urlopen(url, timeout=60) as answer:  # noqa: S310 - our own address
+    """Return the body of a URL on loopback."""
+    with urlopen(url, timeout=60) as answer:  # noqa: S310 - a loopback address
         return str(answer.read().decode())
 
 
 def one_client(url: str, number: int, *, compressed: bool, keep_alive: bool = True) -> Times:
-    """Return the times of scrapes one after another."""
+    """Return the times of consecutive scrapes."""
     connection, seconds = Connection(url), []
     for _ in range(number):
         if not keep_alive:
@@ -99,9 +99,9 @@ def one_client(url: str, number: int, *, compressed: bool, keep_alive: bool = Tr
 
 
 def steady(url: str, goes_on: Callable[[], bool], every: float = 0.02) -> list[float]:
-    """Return the seconds of gzip scrapes at a steady pace, each counted from when it was due.
+    """Return the seconds of gzip scrapes at a steady rate, each measured from when it was due.
 
-    They take the page as it is, without waiting for a refresh. A late answer moves the pace.
+    They do not wait for a refresh. A late response delays the following ones.
     """
     connection, seconds = Connection(url), []
     due = time.perf_counter()
@@ -116,7 +116,7 @@ def steady(url: str, goes_on: Callable[[], bool], every: float = 0.02) -> list[f
 
 
 def fifty_in_turn(url: str, seconds: float) -> Times:
-    """Return the times of fifty clients that each scrape once a second, spread evenly, gzip."""
+    """Return the times of fifty clients that each scrape once a second, evenly spread, with gzip."""
     end, found, lock = time.perf_counter() + seconds, [], threading.Lock()
 
     def client(number: int) -> None:
@@ -134,9 +134,9 @@ def fifty_in_turn(url: str, seconds: float) -> Times:
 
 
 def fifty_at_once(url: str, seconds: int) -> tuple[Times, float] | None:
-    """Return the times of fifty clients that each scrape again as soon as they are answered, and scrapes a second.
+    """Return the times of fifty clients that scrape without a pause, and the scrapes per second.
 
-    The tool is wrk; None where it is not installed.
+    Uses wrk. Returns None if it is not installed.
     """
     if not shutil.which("wrk"):
         return None
@@ -154,6 +154,6 @@ def _wrk_time(output: str, percent: str) -> float:
 
 
 def summary(seconds: list[float]) -> Times:
-    """Return median and 99th percentile (the nearest rank) of some seconds, in milliseconds."""
+    """Return the median and the 99th percentile (nearest rank) of durations, in milliseconds."""
     ordered = sorted(seconds)
     return Times(median(ordered) * 1000, ordered[ceil(0.99 * len(ordered)) - 1] * 1000, len(ordered))

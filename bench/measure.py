@@ -1,4 +1,4 @@
-"""What is measured of one size, in the order in which an operator meets it: fill, start, refresh, scrape."""
+"""The measurements of one size: fill, start, refresh, scrape."""
 
 import statistics
 import tempfile
@@ -16,7 +16,7 @@ MEGABYTE = 1e6
 
 
 class Fill(NamedTuple):
-    """A cold fill: requests, seconds until it is complete, seconds of CPU, peak of resident memory, size on disk."""
+    """A cold fill: requests, seconds until complete, CPU seconds, peak of resident memory, size on disk."""
 
     requests: int
     seconds: float
@@ -26,7 +26,7 @@ class Fill(NamedTuple):
 
 
 class Start(NamedTuple):
-    """A start with a warm store: seconds and CPU seconds from the process's birth to a full page; memory when idle."""
+    """A start with a warm store: seconds and CPU seconds from process start to a full page, and memory when idle."""
 
     seconds: float
     cpu: float
@@ -34,7 +34,7 @@ class Start(NamedTuple):
 
 
 class Refresh(NamedTuple):
-    """A warm refresh in which only today changed: requests, seconds of CPU, seconds; and scrapes beside it."""
+    """A warm refresh in which only today changed: requests, CPU seconds, seconds, and scrapes during it."""
 
     requests: int
     cpu: float
@@ -44,7 +44,7 @@ class Refresh(NamedTuple):
 
 
 class Scrape(NamedTuple):
-    """The page, and the times of its scrapes; `at_once` is None without wrk."""
+    """The page, and the times of scrapes. `at_once` is None without wrk."""
 
     series: int
     page_bytes: int
@@ -56,7 +56,7 @@ class Scrape(NamedTuple):
 
 
 class Result(NamedTuple):
-    """All of one size, and its page."""
+    """The measurements of one size, and its page."""
 
     size: Size
     fill: Fill
@@ -67,7 +67,7 @@ class Result(NamedTuple):
 
 
 def measured(size: Size, runs: int, *, scrapes: bool = True) -> Result:
-    """Return what one size costs; `runs` starts and refreshes, of which the medians are returned."""
+    """Return the measurements of one size: medians of `runs` starts and refreshes."""
     with process.api(size) as api_url, tempfile.TemporaryDirectory(prefix="anthropic-exporter-bench-") as name:
         folder = Path(name)
         fill = _fill(api_url, folder, size)
@@ -104,7 +104,7 @@ def _start(api_url: str, folder: Path, size: Size, runs: int) -> Start:
 
 
 def _refresh(api_url: str, folder: Path, size: Size, runs: int) -> Refresh:
-    """Return a refresh's cost; then refresh as often again, with a client beside it that scrapes 50 times a second."""
+    """Return the cost of refreshes, and the times of a client that scrapes 50 times a second during as many others."""
     with exporter(api_url, folder, size.days, SHORTEST_TTL) as running:
         running.until_full()
         running.until_quiet()
@@ -119,7 +119,7 @@ def _refresh(api_url: str, folder: Path, size: Size, runs: int) -> Refresh:
 
 
 def _one_refresh(running: Exporter, api_url: str, variant: int) -> tuple[float, float]:
-    """Return CPU seconds of a refresh, and seconds until the scrape that asked for it was answered."""
+    """Return the CPU seconds of a refresh, and the seconds that the scrape which started it waited."""
     process.show_variant(api_url, variant)
     time.sleep(float(SHORTEST_TTL) + 0.1)
     connection, cpu, begun = Connection(running.url), running.cpu(), time.perf_counter()
@@ -131,7 +131,7 @@ def _one_refresh(running: Exporter, api_url: str, variant: int) -> tuple[float, 
 
 
 def _scrapes_beside(running: Exporter, api_url: str, variant: int, seconds: float) -> list[float]:
-    """Return the seconds of scrapes while a refresh runs; they do not wait for its page, or they would measure it."""
+    """Return the seconds of scrapes during a refresh. They do not wait for its page."""
     process.show_variant(api_url, variant)
     time.sleep(float(SHORTEST_TTL) + 0.1)
     end = time.perf_counter() + seconds

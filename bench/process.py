@@ -1,4 +1,4 @@
-"""The processes of the benchmark: the instant API, the baseline, and the exporter that is measured from outside."""
+"""The processes of the benchmark: the API, the baseline, and the exporter, which is measured from outside."""
 
 import contextlib
 import os
@@ -15,9 +15,9 @@ from bench.load import Connection, get
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_UP = "86400"
-"""A time to live for which no scrape asks for a refresh."""
+"""A time to live so long that no scrape starts a refresh."""
 QUIET = 0.5
-"""Seconds without work after which a refresh is over."""
+"""Seconds without work after which a refresh counts as finished."""
 
 
 @contextlib.contextmanager
@@ -33,12 +33,12 @@ def module(name: str, *arguments: object) -> Iterator[str]:
 
 
 def api(size: Size) -> contextlib.AbstractContextManager[str]:
-    """Run the instant API of a size, and yield its address."""
+    """Run the API of a size, and yield its address."""
     return module("bench.api", size.people, size.days, size.copies)
 
 
 class Exporter:
-    """A running `python -m exporter` and what the system says of it. Linux only."""
+    """A running `python -m exporter`, measured from outside. Linux only."""
 
     def __init__(self, api_url: str, folder: Path, days: int, ttl: str = KEPT_UP) -> None:
         self.began = time.perf_counter()
@@ -64,17 +64,17 @@ class Exporter:
         return self._process.pid
 
     def cpu(self) -> float:
-        """Return seconds of CPU of all threads so far."""
+        """Return the CPU seconds of all threads so far."""
         return time.clock_gettime((~self.pid << 3) | 2)  # Linux: the CPU clock of another process
 
     def memory(self) -> tuple[float, float]:
-        """Return resident memory now and at its peak, in MB (10^6 bytes)."""
+        """Return current and peak resident memory in MB (10^6 bytes)."""
         text = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
         now, peak = (int(found) * 1024 / 1e6 for found in (_field(text, "VmRSS"), _field(text, "VmHWM")))
         return now, peak
 
     def until_quiet(self) -> None:
-        """Wait until the process has nothing to do."""
+        """Wait until the process is idle."""
         before = self.cpu()
         while True:
             time.sleep(QUIET)
@@ -83,7 +83,7 @@ class Exporter:
             before = now
 
     def until_full(self) -> tuple[float, int]:
-        """Wait for a page on which every day of both reports was read; return seconds since the start, and series."""
+        """Wait for a page with every day of both reports. Return the seconds since the start and the series."""
         connection = Connection(self.url)
         while True:
             page = connection.scrape(compressed=True, patience=0).text()
@@ -94,14 +94,14 @@ class Exporter:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it as a service manager does, and wait."""
+        """Stop the process with SIGTERM, and wait."""
         self._process.terminate()
         self._process.communicate(timeout=30)
 
 
 @contextlib.contextmanager
 def exporter(api_url: str, folder: Path, days: int, ttl: str = KEPT_UP) -> Iterator[Exporter]:
-    """Run the exporter on a data folder, and stop it."""
+    """Run the exporter with a data folder, and stop it at the end."""
     running = Exporter(api_url, folder, days, ttl)
     try:
         yield running
@@ -115,12 +115,12 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def requests_so_far(api_url: str) -> int:
-    """Return how many requests the instant API has answered."""
+    """Return the number of requests that the API has served."""
     return int(get(f"{api_url}/-/requests"))
 
 
 def show_variant(api_url: str, number: int) -> None:
-    """Let the instant API show another state of today."""
+    """Switch the API to another variant of today."""
     get(f"{api_url}/-/variant/{number}")
 
 

@@ -1,4 +1,4 @@
-"""The results as markdown, and the document that they stand in."""
+"""The results as markdown."""
 
 import os
 import platform
@@ -15,14 +15,14 @@ BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def document(path: Path, text: str) -> None:
-    """Put the text between the markers of a document."""
+    """Replace the text between the markers of a document."""
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 def machine() -> str:
-    """Return the machine and the versions, in a line."""
+    """Return a line with the machine and the versions."""
     model = next((line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if "model name" in line), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     packages = ", ".join(f"{name} {version(name)}" for name in ("prometheus-client", "pydantic", "uvicorn", "httpx"))
@@ -34,7 +34,7 @@ def machine() -> str:
 
 
 def table(results: list[Result]) -> str:
-    """Return one row for each thing measured, one column for each size."""
+    """Return a table with one row per measurement and one column per size."""
     scraped = [result.scrape for result in results]
     columns: list[tuple[str, Iterable[str]]] = [
         ("Cold fill: requests", (f"{result.fill.requests:,}" for result in results)),
@@ -59,12 +59,12 @@ def table(results: list[Result]) -> str:
 
 
 def against(baselines: Baselines, series: int) -> str:
-    """Return the baselines' table: the same samples, in the same run."""
+    """Return the table of the baselines, measured with the same samples in the same run."""
     ours, theirs = (seconds / series * 1e6 for seconds in (baselines.ours, baselines.theirs))
     same = "the same bytes" if baselines.same else "other bytes"
     rows = [
         ("`generate_latest`, all families", f"{baselines.theirs * 1e3:.0f} ms of CPU, {theirs:.1f} us a sample"),
-        ("Our encoder, all families anew", f"{baselines.ours * 1e3:.0f} ms of CPU, {ours:.1f} us a sample; {same}"),
+        ("Our encoder, all families", f"{baselines.ours * 1e3:.0f} ms of CPU, {ours:.1f} us a sample; {same}"),
         ("Labelled Gauges, cleared and set at each scrape: plain, ms", _cell(baselines.gauges_plain)),
         ("Labelled Gauges: gzip, ms", _cell(baselines.gauges_gzip)),
     ]

@@ -1,4 +1,4 @@
-"""A profile of the warm refresh, taken with py-spy from outside the process."""
+"""A py-spy profile of the warm refresh."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ _WORK = re.compile(r"exporter/(wire|sums|snapshot|exposition|ledger|store|client
 
 
 def profile(size: Size, refreshes: int) -> str | None:
-    """Return a table of the functions of warm refreshes, by share of their samples; None where py-spy is missing."""
+    """Return a table of functions by their share of the samples of warm refreshes, or None if py-spy is missing."""
     tool = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if not tool:
         return None
@@ -43,7 +43,7 @@ def profile(size: Size, refreshes: int) -> str | None:
 
 
 def table(raw: str) -> str:
-    """Return the functions with the largest shares: in themselves, and with all that they call."""
+    """Return the functions with the largest shares, without and with their callees."""
     alone, whole, total = Counter[str](), Counter[str](), 0
     for line in raw.splitlines():
         stack, _, number = line.rpartition(" ")

@@ -1,4 +1,4 @@
-"""The targets, and which of them a run meets. Each row of the table says what was asked for and what was found."""
+"""The targets, and whether a run meets them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from bench.measure import Result
 
 
 class Baselines(NamedTuple):
-    """On the largest page: CPU seconds of both encoders, whether the bytes are the same; scrapes of labelled Gauges."""
+    """For the largest page: CPU seconds of both encoders, whether their bytes are equal, scrapes of Gauges."""
 
     ours: float
     theirs: float
@@ -18,7 +18,7 @@ class Baselines(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A target: what was asked for, what was found, and whether that meets it (None: not measured)."""
+    """A target: its text, the result, and whether it is met (None: not measured)."""
 
     text: str
     found: str
@@ -26,7 +26,7 @@ class Target(NamedTuple):
 
 
 def targets(by_users: dict[int, Result], baselines: Baselines | None) -> Iterator[Target]:
-    """Return the targets that the sizes measured allow to judge."""
+    """Return the targets that the measured sizes can decide."""
     large, middle, small = (by_users.get(users) for users in (10_000, 1_000, 100))
     if large and large.scrape and baselines:
         yield from _of_scrapes(large, baselines)

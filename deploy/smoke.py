@@ -1,10 +1,10 @@
-"""Ask the running compose stack, over Grafana, what a viewer sees: exit code 0 when the dashboard has its numbers.
+"""Check through Grafana that a viewer of the running compose stack sees the numbers. Exit code 0 if so.
 
-For the image workflow, where Docker is; `docker compose up --wait` comes before it. It asks for two minutes at most,
-since Prometheus scrapes once a minute.
+The workflow `image` runs this after `docker compose up --wait`. Each check is retried for two minutes, because
+Prometheus scrapes once a minute.
 """
 
-# ruff: noqa: INP001, T201 - a script of its own, which prints
+# ruff: noqa: INP001, T201 - a script, which prints
 
 import json
 import sys
@@ -22,7 +22,7 @@ PAUSE_SECONDS = 5
 
 
 def main() -> int:
-    """Print each claim with its outcome, and return the exit code."""
+    """Print each check with its result, and return the exit code."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     claims: dict[str, Callable[[], bool]] = {
         "the dashboard is there": lambda: bool(_get("/api/dashboards/uid/claude-usage")["dashboard"]["panels"]),
@@ -56,7 +56,7 @@ def _get(path: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _value(query: str) -> float:
-    """Return the first value that Prometheus gives, asked through Grafana's data source."""
+    """Return the first value of a query, sent through Grafana's data source."""
     answer = _get(f"{PROMETHEUS}/query?query={urllib.parse.quote(query)}")
     return float(answer["data"]["result"][0]["value"][1])
 

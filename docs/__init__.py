@@ -1,1 +1,1 @@
-"""The documents, and what writes the generated ones: `docs.generate`."""
+"""The documents. `docs.generate` writes the generated ones."""

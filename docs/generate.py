@@ -1,4 +1,4 @@
-"""Write the references that are made from the code, or with `--check` only tell whether the files are up to date.
+"""Write the references that are generated from the code, or with `--check` only test whether they are up to date.
 
 Usage: python -m docs.generate [--check]
 """
@@ -15,35 +15,35 @@ from exporter.settings import described
 REFERENCE = Path(__file__).parent / "reference"
 SECTIONS: Mapping[str, tuple[str, tuple[Family, ...]]] = {
     "Claude Code by day": (
-        "A day that was read and is empty is 0 in the families with closed labels; a day not read has no series.",
+        "A day that was read and is empty is 0 in families without open labels. A day that was not read has no series.",
         catalogue.DAILY,
     ),
-    "Cost by day": ("Two views of the same bill: never add the two families.", catalogue.COST),
+    "Cost by day": ("Two splits of the same total: never add the two families.", catalogue.COST),
     "Distinct users": (
-        "Each family is one number per actor type: users of two windows or days can not be added.",
+        "Each family is one number per actor type. Distinct users of several windows or days cannot be added.",
         catalogue.DISTINCT,
     ),
     "Users": (
-        "Absent with EXPORTER_USER_LABEL=none. Beyond EXPORTER_MAX_USERS, users are summed into user `other`.",
+        "Absent with `EXPORTER_USER_LABEL=none`. Users beyond `EXPORTER_MAX_USERS` are summed into the user `other`.",
         catalogue.USERS,
     ),
-    "Keys for joins": ("These choose and name what the families above show.", catalogue.JOINS),
-    "Health of the data": ("Whether the numbers above can be trusted.", catalogue.HEALTH),
+    "Join keys": ("For selecting dates by time, and for names of ids.", catalogue.JOINS),
+    "Health of the data": ("Whether the numbers above are current and complete.", catalogue.HEALTH),
     "The exporter itself": (
-        "Beside these, the page holds `process_*` and `python_*` of the process.",
+        "The page also has the `process_*` and `python_*` families of prometheus-client.",
         catalogue.EXPORTER,
     ),
 }
 
 
 def metrics() -> str:
-    """Return docs/reference/metrics.md: every family of the catalogue, in the order of the page."""
+    """Return docs/reference/metrics.md: every family, in the order of the page."""
     lines = [
         "# Metrics",
         "",
-        "Made from `exporter/catalogue.py` by `make docs`. Dates are UTC days, money is US dollars. Families with a",
-        "`date` hold one sample for each day of the window and each combination of their other labels.",
-        "`actor_type` is `user`, `api_key`, or the API's own word for another kind of actor.",
+        "Generated from `exporter/catalogue.py` by `make docs`. Dates are UTC days, amounts are US dollars. A family",
+        "with the label `date` has one sample per day of the window and combination of its other labels. `actor_type`",
+        "is `user`, `api_key`, or the API's own word for another kind of actor.",
     ]
     for title, (lead, families) in SECTIONS.items():
         lines += ["", f"## {title}", "", lead, "", "| family | type | labels | meaning |", "|---|---|---|---|"]
@@ -56,9 +56,10 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Made from `exporter/settings.py` by `make docs`. They are environment variables; a file `.env` in the working",
-        "directory is read too, and is weaker. An empty value is the default. A wrong value ends the start with exit",
-        "code 2 and a line for each; an unknown `EXPORTER_*` name is warned of.",
+        "Generated from `exporter/settings.py` by `make docs`. Settings are environment variables. A file `.env` in",
+        "the working directory is also read; environment variables take precedence. An empty value means the default.",
+        "Invalid values are printed, one per line, and the exporter exits with code 2. Unknown `EXPORTER_*` names are",
+        "logged.",
         "",
         "| setting | default | meaning |",
         "|---|---|---|",
@@ -70,9 +71,9 @@ def settings() -> str:
 
 
 def main() -> int:
-    """Return the exit code: 0, or 1 when `--check` finds another file than would be written."""
+    """Return the exit code: 1 if `--check` finds a file that is not up to date, else 0."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description="Write docs/reference/.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
     check: bool = parser.parse_args().check
     stale = []
     for name, text in (("metrics.md", metrics()), ("settings.md", settings())):
@@ -82,7 +83,7 @@ def main() -> int:
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
     for name in stale:
-        sys.stderr.write(f"docs/reference/{name} is out of date: run python -m docs.generate\n")
+        sys.stderr.write(f"docs/reference/{name} is not up to date: run python -m docs.generate\n")
     return 1 if stale else 0
 
 

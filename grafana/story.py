@@ -1,6 +1,6 @@
 """The ten panels of the story, from general to particular: totals, trends, one row per user.
 
-Each function returns panels; what a number leaves out stands in its description.
+Each function returns panels. A panel's description says what its number excludes.
 """
 
 from grafana.panels import (

@@ -85,6 +85,17 @@ def test_every_relative_link_leads_to_a_file(path: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_every_decision_has_a_status_with_a_date_and_is_listed() -> None:
+    """And its number is that of its heading."""
+    listed = (ROOT / "docs/adr/README.md").read_text(encoding="utf-8")
+    for number, path in enumerate(sorted((ROOT / "docs/adr").glob("0*.md")), start=1):
+        heading, status = path.read_text(encoding="utf-8").split("\n\n")[:2]
+        assert path.name.startswith(f"{number:04}-")
+        assert re.fullmatch(rf"# {number}\. .+", heading), path.name
+        assert re.match(r"(Accepted|Superseded) on 20\d\d-\d\d-\d\d\.", status), path.name
+        assert f"[{heading.partition('. ')[2]}]({path.name})" in listed
+
+
 def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as forges make them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)

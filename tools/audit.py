@@ -1,14 +1,14 @@
-"""Look for known holes in what we depend on: pip-audit on a requirements file, with its three outcomes kept apart.
+"""Audit a requirements file with pip-audit.
 
-Exit code 1: a hole is known. 0: none is known, or nothing could be asked, which is said on standard error and, on
-GitHub, as a warning of the run: a network that is away is no reason to fail, and none to be silent. 2: the file can not
-be read, which no network excuses.
+Exit code 0: no vulnerability is known, or the service did not answer. The latter prints a warning, on GitHub one of the
+workflow run, and does not fail, because an outage says nothing about the packages. 1: a vulnerability is known. 2: the
+file cannot be read.
 
-pip-audit alone would pass silently: a package that its service does not answer for is skipped, and the run still ends
-with "No known vulnerabilities found" and exit code 0.
+pip-audit alone is not enough: it skips a package that its service does not know, reports "No known vulnerabilities
+found", and exits with 0.
 """
 
-# ruff: noqa: INP001, T201 - a script of its own, which prints
+# ruff: noqa: INP001, T201 - a script, which prints
 
 import json
 import os
@@ -18,38 +18,38 @@ from collections.abc import Sequence
 from typing import Any
 
 PIP_AUDIT = (sys.executable, "-m", "pip_audit", "--disable-pip", "--progress-spinner=off", "--format=json")
-FOUND, UNREADABLE = 1, 2
+VULNERABLE, UNREADABLE = 1, 2
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Audit the file that the first argument names; the others go to pip-audit. Return the exit code."""
+    """Audit the file named by the first argument, pass the others to pip-audit, and return the exit code."""
     file, *others = arguments or ("requirements.txt",)
     command = (*PIP_AUDIT, f"--requirement={file}", *others)
-    rehearsal = _run((*command, "--dry-run"))  # asks nobody: what fails here is the file
-    if rehearsal.returncode:
-        print(f"{file} can not be audited: {_last_line(rehearsal.stderr)}", file=sys.stderr)
+    dry_run = _run((*command, "--dry-run"))  # makes no request, so a failure is one of the file
+    if dry_run.returncode:
+        print(f"{file} cannot be audited: {_last_line(dry_run.stderr)}", file=sys.stderr)
         return UNREADABLE
-    asked = _run(command)
+    done = _run(command)
     try:
-        packages = json.loads(asked.stdout)["dependencies"]
+        packages = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        return _warn(f"nothing is known about {file}: {_last_line(asked.stderr)}")
+        return _warn(f"no answer about {file}: {_last_line(done.stderr)}")
     return judge(file, packages)
 
 
 def judge(file: str, packages: list[dict[str, Any]]) -> int:
     """Print what pip-audit found out about a file's packages, and return the exit code."""
-    holes = [(package, hole) for package in packages for hole in package.get("vulns", ())]
-    for package, hole in holes:
-        fixed = ", ".join(hole["fix_versions"]) or "no release yet"
-        print(f"{package['name']} {package['version']}: {hole['id']}, fixed in {fixed}", file=sys.stderr)
-    unknown = [package["name"] for package in packages if "skip_reason" in package]
-    if unknown:
-        _warn(f"{len(unknown)} of the {len(packages)} packages of {file} were not audited: {', '.join(unknown)}")
-    if holes:
-        return FOUND
-    if not unknown:
-        print(f"{file}: no hole is known in {len(packages)} packages")
+    known = [(package, found) for package in packages for found in package.get("vulns", ())]
+    for package, found in known:
+        fixed = ", ".join(found["fix_versions"]) or "no release yet"
+        print(f"{package['name']} {package['version']}: {found['id']}, fixed in {fixed}", file=sys.stderr)
+    skipped = [package["name"] for package in packages if "skip_reason" in package]
+    if skipped:
+        _warn(f"{file}: {len(skipped)} of {len(packages)} packages were not audited: {', '.join(skipped)}")
+    if known:
+        return VULNERABLE
+    if not skipped:
+        print(f"{file}: no known vulnerability in {len(packages)} packages")
     return 0
 
 
@@ -61,11 +61,11 @@ def _warn(text: str) -> int:
 
 
 def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no reason was given"])[-1]
+    return (text.strip().splitlines() or ["no reason given"])[-1]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The sums that are kept for the next start: they are right, or they are not used."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,14 @@ async def test_kept_sums_of_another_day_s_rows_are_not_used(api: Api, exporter: 
 
 def test_a_day_can_be_restated_again_after_midnight() -> None:
     """Its rows were kept decoded while it was today; what is subtracted is what was added last."""
-    ledger, up = Ledger(Store(None), max_users=9), dict.fromkeys(Report)
-    for last, sessions in ((TODAY, 1), (TODAY + DAY, 2), (TODAY + DAY, 3)):
-        ledger.publish(Window(last, 5), up)
-        ledger.put_usage(TODAY, UsageDay([row(ANA, sessions)], ()), AFTERNOON)
-        ledger.put_usage(TODAY - DAY, UsageDay([row(ANA, 10)], ()), AFTERNOON)
-    body = ledger.publish(Window(TODAY + DAY, 5), up).page.body
+    up = dict.fromkeys(Report)
+    with closing(Store(None)) as store:
+        ledger = Ledger(store, max_users=9)
+        for last, sessions in ((TODAY, 1), (TODAY + DAY, 2), (TODAY + DAY, 3)):
+            ledger.publish(Window(last, 5), up)
+            ledger.put_usage(TODAY, UsageDay([row(ANA, sessions)], ()), AFTERNOON)
+            ledger.put_usage(TODAY - DAY, UsageDay([row(ANA, 10)], ()), AFTERNOON)
+        body = ledger.publish(Window(TODAY + DAY, 5), up).page.body
     assert b'anthropic_claude_code_user_sessions{user="ana@example.test",actor_type="user"} 13.0\n' in body
 
 

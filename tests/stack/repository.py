@@ -1,20 +1,39 @@
-"""The Dockerfile, read: its stages and what they do."""
+"""The repository's root, its Dockerfile, parsed, and the programs that come with the development environment."""
 
 import io
 import json
+import os
 import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dockerfile_parse import DockerfileParser
 
 ROOT = Path(__file__).parents[2]
-DOCKERFILE = ROOT / "Dockerfile"
+_PROGRAMS = Path(sys.executable).parent
+
+
+def run(
+    program: str, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of this environment, which need not be activated, or of the system."""
+    return subprocess.run(
+        [str(_PROGRAMS / program) if (_PROGRAMS / program).exists() else program, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: the image it begins with, its name or an empty text, and its instructions in order."""
+    """A stage of the Dockerfile: its base image, its name (empty for the last one), and its instructions in order."""
 
     base: str
     name: str
@@ -25,18 +44,18 @@ class Stage:
         return [value for name, value in self.steps if name == instruction]
 
     def environment(self) -> dict[str, str]:
-        """Return what ENV sets, with `$PATH` as it is written."""
+        """Return the variables that ENV sets, with `$PATH` unexpanded."""
         return dict(pair.split("=", 1) for value in self.values("ENV") for pair in shlex.split(value))
 
     def words(self, instruction: str) -> list[str]:
-        """Return the last value of an instruction in exec form, as HEALTHCHECK has it behind `CMD`."""
+        """Return the words of the last instruction of a kind, in exec form."""
         value = self.values(instruction)[-1]
         return [str(word) for word in json.loads(value[value.index("[") :])]
 
 
-def stages(text: str | None = None) -> list[Stage]:
-    """Return the stages of the repository's Dockerfile, or of the text given."""
-    parser = DockerfileParser(fileobj=io.BytesIO((text or DOCKERFILE.read_text("utf-8")).encode()))
+def stages() -> list[Stage]:
+    """Return the stages of the Dockerfile."""
+    parser = DockerfileParser(fileobj=io.BytesIO((ROOT / "Dockerfile").read_bytes()))
     found: list[Stage] = []
     for step in parser.structure:
         name, value = step["instruction"], " ".join(step["value"].split())
@@ -46,9 +65,3 @@ def stages(text: str | None = None) -> list[Stage]:
         elif name != "COMMENT":
             found[-1] = Stage(found[-1].base, found[-1].name, (*found[-1].steps, (name, value)))
     return found
-
-
-def copied(stage: Stage) -> list[tuple[list[str], str]]:
-    """Return (sources, destination) of each COPY from the repository, not from another stage."""
-    pairs = [value.split() for value in stage.values("COPY") if not value.startswith("--from=")]
-    return [(words[:-1], words[-1]) for words in pairs]
