@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.catalogue import DATA
+from exporter import reports
 from exporter.exposition import encoder as exposition
 from exporter.model import Family, Sample
 
@@ -31,7 +31,7 @@ def read(page: Path) -> Samples:
     The labels of each family are sorted, since `generate_latest` sorts them: so the bytes can be compared.
     """
     found: Samples = {}
-    families = {family.name: family._replace(labels=tuple(sorted(family.labels))) for family in DATA}
+    families = {family.name: family._replace(labels=tuple(sorted(family.labels))) for family in reports.FAMILIES}
     for metric in text_string_to_metric_families(page.read_text(encoding="utf-8")):
         if family := families.get(metric.name):
             whole = not metric.name.endswith("_usd")

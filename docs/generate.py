@@ -1,39 +1,39 @@
-"""Write the references that are generated from the code, or with `--check` only test whether they are up to date.
+"""Write the references that are made from the code, or with `--check` only tell whether the files are up to date.
 
 Usage: python -m docs.generate [--check]
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from exporter import catalogue
+from exporter import reports, telemetry
 from exporter.model import Family
+from exporter.reports import health
 from exporter.settings import described
 
 REFERENCE = Path(__file__).parent / "reference"
-SECTIONS: Mapping[str, tuple[str, tuple[Family, ...]]] = {
-    "Claude Code by day": (
-        "A day that was read and is empty is 0 in families without open labels. A day that was not read has no series.",
-        catalogue.DAILY,
-    ),
-    "Cost by day": ("Two splits of the same total: never add the two families.", catalogue.COST),
-    "Distinct users": (
-        "Each family is one number per actor type. Distinct users of several windows or days cannot be added.",
-        catalogue.DISTINCT,
-    ),
-    "Users": (
-        "Absent with `EXPORTER_USER_LABEL=none`. Users beyond `EXPORTER_MAX_USERS` are summed into the user `other`.",
-        catalogue.USERS,
-    ),
-    "Join keys": ("For selecting dates by time, and for names of ids.", catalogue.JOINS),
-    "Health of the data": ("Whether the numbers above are current and complete.", catalogue.HEALTH),
-    "The exporter itself": (
-        "The page also has the `process_*` and `python_*` families of prometheus-client.",
-        catalogue.EXPORTER,
-    ),
+LEADS: Mapping[str, str] = {
+    "claude_code": "A day that was read and is empty is 0 in the families without open labels; a day that was not read "
+    "has no series. The families of distinct users are one number per actor type and cannot be added. Families with a "
+    "`user` are absent with `EXPORTER_USER_LABEL=none`; users beyond `EXPORTER_MAX_USERS` are summed into `other`.",
+    "cost": "Two views of the same bill: never add the two families.",
+    "directory": "Joins ids to names.",
 }
+"""What a reader must know of a report or listing, by its name."""
+
+
+def sections() -> Iterator[tuple[str, str, Iterable[Family]]]:
+    """Return (title, lead, families) of each section, in the order of the page."""
+    for report in reports.reports():
+        yield f"Report `{report.name}`", LEADS[report.name], report.families
+    yield "Dates", "Selects the families above by age.", (health.DATES,)
+    for listing in reports.listings():
+        yield f"Listing `{listing.name}`", LEADS[listing.name], listing.families
+    yield "Health of the data", "Whether the numbers above can be trusted.", health.FAMILIES
+    process = "The page also holds `process_*` and `python_*` of the process."
+    yield "The exporter itself", process, telemetry.FAMILIES
 
 
 def metrics() -> str:
@@ -41,11 +41,11 @@ def metrics() -> str:
     lines = [
         "# Metrics",
         "",
-        "Generated from `exporter/catalogue.py` by `make docs`. Dates are UTC days, amounts are US dollars. A family",
-        "with the label `date` has one sample per day of the window and combination of its other labels. `actor_type`",
-        "is `user`, `api_key`, or the API's own word for another kind of actor.",
+        "Generated from `exporter/reports/` by `make docs`. Dates are UTC days, money is US dollars. Families with a",
+        "`date` hold one sample for each day of the window and each combination of their other labels.",
+        "`actor_type` is `user`, `api_key`, or the API's own word for another kind of actor.",
     ]
-    for title, (lead, families) in SECTIONS.items():
+    for title, lead, families in sections():
         lines += ["", f"## {title}", "", lead, "", "| family | type | labels | meaning |", "|---|---|---|---|"]
         lines += _rows((f"`{one.name}`", one.kind, _code(one.labels), one.help) for one in families)
     return "\n".join(lines) + "\n"
@@ -56,10 +56,9 @@ def settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from `exporter/settings.py` by `make docs`. Settings are environment variables. A file `.env` in",
-        "the working directory is also read; environment variables take precedence. An empty value means the default.",
-        "Invalid values are printed, one per line, and the exporter exits with code 2. Unknown `EXPORTER_*` names are",
-        "logged.",
+        "Made from `exporter/settings.py` by `make docs`. They are environment variables; a file `.env` in the working",
+        "directory is read too, and is weaker. An empty value is the default. A wrong value ends the start with exit",
+        "code 2 and a line for each; an unknown `EXPORTER_*` name is warned of.",
         "",
         "| setting | default | meaning |",
         "|---|---|---|",
@@ -71,9 +70,9 @@ def settings() -> str:
 
 
 def main() -> int:
-    """Return the exit code: 1 if `--check` finds a file that is not up to date, else 0."""
+    """Return the exit code: 0, or 1 when `--check` finds another file than would be written."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description="Write docs/reference/.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not up to date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
     check: bool = parser.parse_args().check
     stale = []
     for name, text in (("metrics.md", metrics()), ("settings.md", settings())):
@@ -83,7 +82,7 @@ def main() -> int:
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:
             stale.append(name)
     for name in stale:
-        sys.stderr.write(f"docs/reference/{name} is not up to date: run python -m docs.generate\n")
+        sys.stderr.write(f"docs/reference/{name} is out of date: run python -m docs.generate\n")
     return 1 if stale else 0
 
 

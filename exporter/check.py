@@ -1,51 +1,49 @@
-"""`check`: try the key once against the organisation and each report, and say in plain words what works."""
+"""`check`: try the key once against each listing and report, and say which of them work."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date
+from typing import Any
 
-from exporter.api.transport import Client
+from exporter import reports
+from exporter.api.paging import pages
+from exporter.api.transport import Transport
 from exporter.errors import ApiError
 from exporter.model import DAY
+from exporter.reports.report import Listing, Report
 
 Say = Callable[[str], None]
 
 
-async def check(client: Client, today: date, say: Say) -> bool:
-    """Return whether everything works; a line for each thing that was tried goes to `say`."""
+async def check(api: Transport, today: date, say: Say) -> bool:
+    """Return whether everything works; `say` is called with a line for each thing that is tried."""
     yesterday = today - DAY
-    tried = [
-        await _tried(_organisation(client), say),
-        await _tried(_usage(client, yesterday), say),
-        await _tried(_bills(client, yesterday), say),
+    attempts = [
+        *((f"{listing.name} listing", _listing(api, listing)) for listing in reports.listings()),
+        *((f"{report.name} report for {yesterday}", _day(api, report, yesterday)) for report in reports.reports()),
     ]
-    say("All reports can be read." if all(tried) else "Not everything can be read: see above.")
-    return all(tried)
+    works = all([await _works(what, attempt, say) for what, attempt in attempts])
+    say("All reports can be read." if works else "Not everything can be read: see above.")
+    return works
 
 
-async def _tried(attempt: Awaitable[str], say: Say) -> bool:
+async def _works(what: str, attempt: Awaitable[str], say: Say) -> bool:
     try:
         found = await attempt
     except ApiError as error:
-        say(f"FAIL  {error}")
+        say(f"FAIL  {what}: {error}")
         return False
-    say(f"ok    {found}")
+    say(f"ok    {what}: {found}")
     return True
 
 
-async def _organisation(client: Client) -> str:
-    directory = await client.directory()
-    name = directory.organization.name if directory.organization else "unnamed"
-    return f"organisation: {name}, {len(directory.workspaces)} workspaces"
+async def _listing(api: Transport, listing: Listing[Any]) -> str:
+    samples = listing.samples(await listing.fetch(api))
+    return ", ".join(f"{len(found)} {family}" for family, found in samples.items())
 
 
-async def _usage(client: Client, day: date) -> str:
-    rows = (await client.claude_code(day)).rows or []
-    found = f"{len(rows)} records" if rows else "readable, and empty, as it is where nobody used Claude Code"
-    return f"claude_code {day}: {found}"
-
-
-async def _bills(client: Client, day: date) -> str:
-    rows = (await client.cost(day, day)).get(day, [])
+async def _day(api: Transport, report: Report[Any], day: date) -> str:
+    answer = await pages(api, report.source.request(day, day), report.name)
+    rows = report.source.read(answer.bodies, day, day).get(day, [])
     if isinstance(rows, ApiError):
         raise rows
-    return f"cost {day}: {len(rows)} billed lines"
+    return f"{len(rows)} rows" if rows else "readable, nothing on this day"

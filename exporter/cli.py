@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import structlog
 import uvloop
 
-from exporter import __version__, check, logs, service, settings
+from exporter import __version__, check, logs, reports, service, settings
 from exporter.days.store import Store
 from exporter.errors import ExporterError, SettingsError
 from exporter.settings import ListenAddress, Settings
@@ -93,11 +93,11 @@ def _check() -> int:
         return 1
 
     async def run() -> bool:
-        client = service.make_client(config, Telemetry())
+        transport = service.make_transport(config, Telemetry(reports.NAMES))
         try:
-            return await check.check(client, datetime.now(UTC).date(), print)
+            return await check.check(transport, datetime.now(UTC).date(), print)
         finally:
-            await client.close()
+            await transport.close()
 
     return 0 if asyncio.run(run()) else 1
 

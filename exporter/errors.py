@@ -9,10 +9,10 @@ ExporterError
     ApiUnavailable        5xx: try again later
       ApiTimeout          no answer in time
       ApiUnreachable      no connection, or one that broke
-    ApiRefused            other 4xx and redirects: the request itself is refused
+    ApiRefused            another 4xx, or a redirect: the request itself is refused
       ApiCursorRefused    400 or 410 to a page cursor
     ApiShapeChanged       a 200 whose body is not the documented report
-  StoreError              the data folder can not be used
+  StoreError              the data folder cannot be used
 """
 
 from typing import ClassVar, Literal
@@ -39,7 +39,7 @@ class SettingsError(ExporterError):
 
 
 class StoreError(ExporterError):
-    """The data folder or its database can not be used."""
+    """The data folder or its database cannot be used."""
 
 
 class ApiError(ExporterError):
@@ -97,6 +97,6 @@ class ApiCursorRefused(ApiRefused):
 
 
 class ApiShapeChanged(ApiError):
-    """A 200 whose body can not be read as the report it should be."""
+    """A 200 whose body cannot be read as the report it should be."""
 
     reason = "shape"

@@ -1,13 +1,11 @@
-"""The composition root: settings into a running exporter, its schedule, its signals and its end."""
+"""The composition root: from settings to a running exporter, with its schedule, signals and shutdown."""
 
 import asyncio
 import errno
 import gc
-import hashlib
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -19,17 +17,18 @@ import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from starlette.types import ASGIApp
 
-from exporter import __version__
-from exporter.api.transport import Client
+from exporter import __version__, reports
+from exporter.api.transport import Transport
+from exporter.clock import SYSTEM_CLOCK, Clock
 from exporter.days.ledger import Ledger
 from exporter.days.store import Store
 from exporter.errors import SettingsError
-from exporter.model import Report
-from exporter.ports import Clock
 from exporter.refresh.refresher import Refresher
+from exporter.reports.names import Names
 from exporter.settings import ListenAddress, Settings
 from exporter.telemetry import Telemetry
 from exporter.web.app import ReportStatus, Status, create_app, moment
+from exporter.web.headlines import headlines
 from exporter.web.toolkit import config as webconfig
 from exporter.web.toolkit.basic_auth import BasicAuth
 from exporter.web.toolkit.config import WebConfigFile
@@ -39,16 +38,14 @@ from exporter.web.toolkit.tls import reloading_context
 
 TICK_SECONDS = 15
 GRACE_SECONDS = 3
-COLLECT_AFTER = (10_000, 5, 1000)
-"""Garbage in cycles is looked for this seldom: rows are many and hold none, and each search stops the process."""
-SYSTEM_CLOCK = Clock(now=lambda: datetime.now(UTC), monotonic=time.monotonic)
-NAMES = "names"
+GC_THRESHOLDS = (10_000, 5, 1000)
+"""Raised GC thresholds: rows form no reference cycles, and every collection stalls the process."""
 log = structlog.get_logger()
 
 
-def make_client(settings: Settings, telemetry: Telemetry, clock: Clock = SYSTEM_CLOCK) -> Client:
-    """Return a client of the API that the settings name."""
-    return Client(
+def make_transport(settings: Settings, telemetry: Telemetry, clock: Clock = SYSTEM_CLOCK) -> Transport:
+    """Return the transport to the API that the settings name."""
+    return Transport(
         base_url=settings.anthropic_base_url,
         version=settings.anthropic_version,
         key=settings.admin_key,
@@ -59,21 +56,10 @@ def make_client(settings: Settings, telemetry: Telemetry, clock: Clock = SYSTEM_
 
 
 def make_ledger(settings: Settings, store: Store) -> Ledger:
-    """Return a ledger that shows and stores users as EXPORTER_USER_LABEL says.
-
-    When that changed, or the key of the digests did, the days of Claude Code are forgotten and read again: a digest can
-    not be turned back, and a name that is not wanted any more must not stay in the file.
-    """
+    """Return a ledger of every report, with users named as EXPORTER_USER_LABEL says."""
     label = settings.exporter_user_label
-    key = None if label == "email" else _hash_key(settings, store)
-    stored_as = f"digest {hashlib.sha256(key).hexdigest()[:8]}" if key else "plain"
-    known_as = store.note(NAMES)
-    if known_as not in (None, stored_as):
-        log.warning("users are named otherwise now: the days of claude_code are read again", user_label=label)
-        store.forget(Report.CLAUDE_CODE)
-    if known_as != stored_as:  # so that a start on a full disk writes nothing
-        store.put_note(NAMES, stored_as)
-    return Ledger(store, max_users=settings.exporter_max_users, per_user=label != "none", hash_key=key)
+    names = Names(key=None if label == "email" else _hash_key(settings, store), shown=label != "none")
+    return Ledger(store, reports.reports(names, settings.exporter_max_users), reports.listings(), headlines)
 
 
 def _hash_key(settings: Settings, store: Store) -> bytes:
@@ -85,11 +71,12 @@ def _hash_key(settings: Settings, store: Store) -> bytes:
 async def refreshing(
     settings: Settings, store: Store, telemetry: Telemetry, clock: Clock = SYSTEM_CLOCK
 ) -> AsyncIterator[Refresher]:
-    """Yield a refresher that has published what the store holds; the schedule is the caller's."""
-    client = make_client(settings, telemetry, clock)
+    """Yield a refresher that has published what the store holds. The caller schedules it."""
+    ledger = make_ledger(settings, store)
+    transport = make_transport(settings, telemetry, clock)
     refresher = Refresher(
-        client,
-        make_ledger(settings, store),
+        transport,
+        ledger,
         telemetry,
         clock,
         window_days=settings.exporter_window_days,
@@ -100,13 +87,13 @@ async def refreshing(
         yield refresher
     finally:
         await refresher.stop()
-        await client.close()
+        await transport.close()
 
 
 async def serve(settings: Settings, store: Store, *, started: Callable[[str], None] = lambda _: None) -> None:
-    """Serve until SIGTERM or SIGINT; `started` is told the address. Raises SettingsError when it can not listen."""
-    gc.set_threshold(*COLLECT_AFTER)
-    telemetry = Telemetry()
+    """Serve until SIGTERM or SIGINT; `started` is called with the address. Raises SettingsError if it cannot listen."""
+    gc.set_threshold(*GC_THRESHOLDS)
+    telemetry = Telemetry(reports.NAMES)
     web_config = settings.exporter_web_config_file
     tls = web_config is not None and webconfig.load(web_config).tls_server_config is not None
     with listening(settings.exporter_listen_address, "https" if tls else "http") as (listener, address):
@@ -130,7 +117,7 @@ async def serve(settings: Settings, store: Store, *, started: Callable[[str], No
 def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry) -> uvicorn.Config:
     """Return uvicorn's configuration for the application behind what the web configuration file asks for."""
 
-    def told(outcome: str) -> None:
+    def on_reload(outcome: str) -> None:
         if outcome == "refused":
             telemetry.reload_failed()
 
@@ -138,8 +125,8 @@ def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry) 
     if web_config is None:
         app = SecurityHeaders(app)
     else:
-        file = WebConfigFile(web_config, told)
-        context = reloading_context(file, told)
+        file = WebConfigFile(web_config, on_reload)
+        context = reloading_context(file, on_reload)
         app = BasicAuth(app, users=file.users, on_failure=telemetry.auth_failed)
         app = SecurityHeaders(RateLimit(app, limit=file.rate_limit), headers=file.headers)
     return uvicorn.Config(
@@ -167,7 +154,7 @@ class Server(uvicorn.Server):
 def _stop_on_signals(server: uvicorn.Server, refresher: Refresher) -> None:
     def stop() -> None:
         server.should_exit = True
-        refresher.let_go()
+        refresher.release_scrapes()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
@@ -175,7 +162,7 @@ def _stop_on_signals(server: uvicorn.Server, refresher: Refresher) -> None:
 
 @contextmanager
 def listening(address: ListenAddress, scheme: str = "http") -> Iterator[tuple[socket.socket, str]]:
-    """Yield a listening socket and its URL; an empty host is every interface, of both IP versions where there are."""
+    """Yield a listening socket and its URL; an empty host is every interface, of both IP versions where available."""
     every = not address.host
     family = socket.AF_INET6 if ":" in address.host or (every and socket.has_dualstack_ipv6()) else socket.AF_INET
     try:
@@ -184,7 +171,7 @@ def listening(address: ListenAddress, scheme: str = "http") -> Iterator[tuple[so
         )
     except OSError as error:
         reason = "it is in use" if error.errno == errno.EADDRINUSE else os.strerror(error.errno or 0)
-        raise SettingsError(f"EXPORTER_LISTEN_ADDRESS: {address} can not be listened on: {reason}") from error
+        raise SettingsError(f"EXPORTER_LISTEN_ADDRESS: {address} cannot be listened on: {reason}") from error
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit it
     with listener:
         host = "localhost" if every else f"[{address.host}]" if ":" in address.host else address.host
@@ -193,19 +180,19 @@ def listening(address: ListenAddress, scheme: str = "http") -> Iterator[tuple[so
 
 def status(refresher: Refresher) -> Status:
     """Return what the status page shows now."""
-    reports = []
+    rows = []
     for report, health in refresher.published.health.items():
-        standing = refresher.standings[report]
+        state = refresher.health[report]
         success = None if health.last_success is None else datetime.fromtimestamp(health.last_success, UTC)
-        reports.append(
+        rows.append(
             ReportStatus(
-                name=report.value,
+                name=report,
                 state={None: "not tried yet", True: "works", False: "fails"}[health.up],
                 last_success=moment(success),
                 newest_date=str(health.newest_date or "none"),
                 coverage=f"{health.coverage:.1%}",
-                error=f"{moment(standing.failed_at)}: {standing.error}" if standing.error else "none",
+                error=f"{moment(state.failed_at)}: {state.error}" if state.error else "none",
             )
         )
-    page = refresher.page
-    return Status(refresher.published.headlines, reports, f"{page.series:,} series, {len(page.body):,} bytes.")
+    page = f"{refresher.page.series:,} series, {len(refresher.page.body):,} bytes."
+    return Status(refresher.published.summary, rows, page)

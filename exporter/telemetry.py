@@ -1,7 +1,7 @@
-"""Counters about the exporter itself, in a registry of their own; their names and texts stand in the catalogue."""
+"""Metrics about the exporter itself, in a registry of their own."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -10,21 +10,85 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from exporter import __version__
-from exporter.catalogue import EXPORTER
 from exporter.errors import REASONS, Reason
-from exporter.model import Report
+from exporter.model import Family
 
-DIRECTORY = "directory"
-REPORTS = (*(report.value for report in Report), DIRECTORY)
+FAMILIES = (
+    Family(
+        "anthropic_exporter_build_info",
+        "Always 1; the exporter's version and its Python.",
+        ("version", "python"),
+    ),
+    Family(
+        "anthropic_exporter_api_requests_total",
+        "Requests sent to the Admin API, by report or listing.",
+        ("report",),
+        "counter",
+    ),
+    Family(
+        "anthropic_exporter_api_request_failures_total",
+        "Requests to the Admin API that gave no usable answer.",
+        ("report", "reason"),
+        "counter",
+    ),
+    Family(
+        "anthropic_exporter_api_request_duration_seconds",
+        "Time from sending a request to the Admin API until its whole body was read.",
+        ("report",),
+        "histogram",
+    ),
+    Family(
+        "anthropic_exporter_rate_limit_wait_seconds_total",
+        "Time that requests waited for EXPORTER_REQUESTS_PER_MINUTE.",
+        (),
+        "counter",
+    ),
+    Family(
+        "anthropic_exporter_report_failing",
+        "1 for the reason for which the last attempt at this report failed, else 0.",
+        ("report", "reason"),
+    ),
+    Family(
+        "anthropic_exporter_report_paused_until_timestamp_seconds",
+        "When this report may be fetched again after a failure; 0 when it is not paused.",
+        ("report",),
+    ),
+    Family("anthropic_exporter_refresh_duration_seconds", "Duration of the last refresh."),
+    Family("anthropic_exporter_page_series", "Series on the data part of the page."),
+    Family("anthropic_exporter_page_bytes", "Size of the data part of the page, not compressed."),
+    Family("anthropic_exporter_page_timestamp_seconds", "When the data part of the page was rendered."),
+    Family(
+        "anthropic_exporter_store_failures_total",
+        "Writes to the data folder that failed; the page is then served from memory.",
+        (),
+        "counter",
+    ),
+    Family(
+        "anthropic_exporter_web_auth_failures_total",
+        "Requests refused by basic authentication.",
+        ("reason",),
+        "counter",
+    ),
+    Family(
+        "anthropic_exporter_web_config_reload_failures_total",
+        "Changed web configurations, certificates or keys that could not be loaded; the old ones stay in use.",
+        (),
+        "counter",
+    ),
+)
 AUTH_REASONS = ("missing", "malformed", "wrong", "throttled", "busy")
 """The values of `web.toolkit.basic_auth.Failure`, which this layer does not import (a test compares them)."""
-_FAMILIES = {family.name: family for family in EXPORTER}
+_FAMILIES = {family.name: family for family in FAMILIES}
 
 
 class Telemetry:
-    """What the exporter counts. Closed label sets exist from the start, at zero."""
+    """The exporter's own metrics. Series with known labels exist from the start, at zero.
 
-    def __init__(self) -> None:
+    `reports` are the values of the label `report`.
+    """
+
+    def __init__(self, reports: Sequence[str]) -> None:
+        self._reports = reports
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -43,7 +107,6 @@ class Telemetry:
         self._series = self._gauge("page_series")
         self._bytes = self._gauge("page_bytes")
         self._rendered = self._gauge("page_timestamp_seconds")
-        self._folded = self._gauge("users_folded")
         self._store_failures = self._counter("store_failures_total")
         self._auth_failures = self._counter("web_auth_failures_total")
         self._reload_failures = self._counter("web_config_reload_failures_total")
@@ -60,7 +123,7 @@ class Telemetry:
         return Counter(*self._names(name), registry=self.registry)
 
     def _start_at_zero(self) -> None:
-        for report in REPORTS:
+        for report in self._reports:
             self._requests.labels(report)
             self._seconds.labels(report)
             self._paused.labels(report)
@@ -87,7 +150,7 @@ class Telemetry:
         self._waited.inc(seconds)
 
     def reported(self, report: str, reason: Reason | None, paused_until: float) -> None:
-        """Note why a report fails now, None where it does not, and until when it is left alone (0: it is not)."""
+        """Note why a report fails, None if it works, and until when it is paused (0 if it is not)."""
         for known in REASONS:
             self._failing.labels(report, known).set(known == reason)
         self._paused.labels(report).set(paused_until)
@@ -96,11 +159,10 @@ class Telemetry:
         """Note how long a refresh took."""
         self._refresh.set(seconds)
 
-    def published(self, *, series: int, size: int, folded: int, at: float) -> None:
+    def published(self, *, series: int, size: int, at: float) -> None:
         """Note what is on the data part of the page."""
         self._series.set(series)
         self._bytes.set(size)
-        self._folded.set(folded)
         self._rendered.set(at)
 
     def store_failed(self) -> None:
@@ -116,8 +178,8 @@ class Telemetry:
         self._reload_failures.inc()
 
     def encoder(self, accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
-        """Return encoder and content type for an Accept header: OpenMetrics when asked, else the text format."""
+        """Return the encoder and the content type for an Accept header: the text format, or OpenMetrics on request."""
         return choose_encoder(accept)
 
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a *_created series for each counter would double them for nothing
+disable_created_metrics()  # type: ignore[no-untyped-call]  # *_created series would double the counters without use

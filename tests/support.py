@@ -15,17 +15,17 @@ from typing import Any
 from starlette.applications import Starlette
 
 from exporter import service
+from exporter.clock import Clock
 from exporter.days.store import Store
-from exporter.demo import server
-from exporter.demo.access import RequestLog
-from exporter.demo.api import create_api
-from exporter.demo.faults import Faults
 from exporter.demo.organization import Organization
-from exporter.ports import Clock
+from exporter.demo.server import make_server
 from exporter.refresh.refresher import Refresher
+from exporter.reports import NAMES, reports
 from exporter.settings import Settings
 from exporter.telemetry import Telemetry
 from tests.oracle import Samples, differences, expected_samples, scrape_samples
+from tests.simulator.api import RequestLog, create_api, running
+from tests.simulator.faults import Faults
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 20)
@@ -33,11 +33,16 @@ TODAY = date(2026, 11, 20)
 AFTERNOON = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 KEY = "sk-ant-admin01-of-the-tests-0123456789"
 TTL = 60.0
-REPORT_PATHS = {"claude_code": "claude_code", "cost": "cost_report"}
-FAMILIES_OF: dict[str, tuple[str, ...]] = {
-    "claude_code": ("anthropic_claude_code_",),
-    "cost": ("anthropic_cost_usd", "anthropic_workspace_cost_usd"),
-}
+REPORTS = tuple(report.name for report in reports())
+REPORT_PATHS = {report.name: report.source.request(TODAY, TODAY).path for report in reports()}
+FAMILIES_OF = {report.name: tuple(family.name for family in report.families) for report in reports()}
+WARM_REQUESTS = sum(-(-2 // report.source.days_per_request) for report in reports()) + 1
+"""Today and yesterday of each report, and one request for settled days."""
+
+
+def fill_requests(days: int) -> int:
+    """Return how many requests a first fill of so many days needs."""
+    return sum(-(-days // report.source.days_per_request) for report in reports())
 
 
 @dataclass
@@ -99,13 +104,23 @@ class Exporter:
         """Return the samples of the page as it is."""
         return scrape_samples(self.refresher.page.body.decode())
 
+    def up(self) -> set[float | None]:
+        """Return the values of `anthropic_up`: {1} if every report is up."""
+        return {self.health("up", report) for report in REPORTS}
+
     def own(self, name: str, **labels: str) -> float | None:
         """Return one of the exporter's own metrics."""
+        if name == "users_folded":
+            return self.shown_value("anthropic_exporter_users_folded")
         return self.telemetry.registry.get_sample_value(f"anthropic_exporter_{name}", labels)
 
     def health(self, name: str, report: str) -> float | None:
         """Return a health sample of a report, None where there is none."""
-        begin = f'anthropic_{name}{{report="{report}"}} '.encode()
+        return self.shown_value(f'anthropic_{name}{{report="{report}"}}')
+
+    def shown_value(self, series: str) -> float | None:
+        """Return the value of a series on the page, None where it is missing."""
+        begin = f"{series} ".encode()
         values = [line[len(begin) :] for line in self.refresher.page.body.splitlines() if line.startswith(begin)]
         return float(values[0]) if values else None
 
@@ -130,6 +145,10 @@ class Api:
         log: RequestLog = self.app.state.log
         return log
 
+    def requests(self, *reports: str) -> int:
+        """Return how many requests there were so far for days of some reports, of all by default; none of names."""
+        return sum(len(self.log.to(REPORT_PATHS[report])) for report in reports or REPORTS)
+
     def settings(self, folder: Path | None) -> Settings:
         """Return the settings of an exporter of this API."""
         given = {
@@ -144,7 +163,7 @@ class Api:
     @asynccontextmanager
     async def exporter(self, folder: Path | None, time: MovableTime | None = None) -> AsyncIterator[Exporter]:
         """Yield an exporter on a data folder; None keeps its days in memory. Its clock is the API's, or its own."""
-        telemetry, store, time = Telemetry(), Store(folder), time or self.time
+        telemetry, store, time = Telemetry(NAMES), Store(folder), time or self.time
         try:
             async with service.refreshing(self.settings(folder), store, telemetry, time.clock) as refresher:
                 yield Exporter(refresher, telemetry, store, time)
@@ -164,14 +183,14 @@ async def api_of(organization: Organization, time: MovableTime, **given: Any) ->
     faults = Faults()
     app = create_api(organization, now=time.now, key=KEY, faults=faults)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(server.running(app))
+        url = await stack.enter_async_context(running(app))
         yield Api(organization, time, app, url, faults, given, stack.aclose)
 
 
 @asynccontextmanager
 async def answering_again(app: Starlette, url: str) -> AsyncIterator[None]:
     """Serve an application at the address where it was served before."""
-    running_again = server._server(app)
+    running_again = make_server(app)
     with socket.create_server(("127.0.0.1", int(url.rpartition(":")[2]))) as listener:
         task = asyncio.create_task(running_again.serve(sockets=[listener]))
         try:
@@ -183,7 +202,7 @@ async def answering_again(app: Starlette, url: str) -> AsyncIterator[None]:
 
 def of_report(samples: Samples, report: str) -> Samples:
     """Return the samples that come from one report."""
-    return {key: value for key, value in samples.items() if key[0].startswith(FAMILIES_OF[report])}
+    return {key: value for key, value in samples.items() if key[0] in FAMILIES_OF[report]}
 
 
 def dates_of(samples: Samples, family: str) -> set[date]:

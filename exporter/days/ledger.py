@@ -1,296 +1,298 @@
-"""The days in the store, in the sums and on the page, kept in step. Used from one thread at a time.
+"""Keeps the store, the sums and the page in step, for any reports. Used from one thread at a time.
 
-A day that changed is taken out of the sums with its old rows and put in with its new ones; its piece of the page is
-rendered again, and those of the users it touches. Everything else stays as it is.
+When a day changes, its old rows are subtracted from the sums of its report's view and its new rows are added; what the
+view says has changed is rendered again. Everything else stays as it is.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from exporter import snapshot
-from exporter.api.transport import UsageDay
-from exporter.days.store import SUMS, Store
-from exporter.errors import StoreError
-from exporter.exposition.encoder import Page, Pieces
-from exporter.model import DAY, Actor, CostRow, Directory, Organization, Report, UsageRow, Window
-from exporter.refresh.plan import DIRECTORY_AGE, coverage
-from exporter.reports import sums
-from exporter.reports.sums import Checkpoint, CostSums, DaySums, UserBook
-from exporter.snapshot import ReportHealth
-from exporter.web import headlines
+import msgspec
+import structlog
 
-DIRECTORY = "directory"
-ROOM = timedelta(days=400)
-"""How far the clock may step back before the users' sums are made anew; and ten times as far forward."""
+from exporter import __version__
+from exporter import reports as all_reports
+from exporter.api.paging import Answer
+from exporter.days.store import SUMS_OF, Entry, Store, rows_digest
+from exporter.errors import ApiShapeChanged, StoreError
+from exporter.exposition.pieces import Page, Pieces
+from exporter.model import DAY, Window
+from exporter.reports import health
+from exporter.reports.health import ReportHealth
+from exporter.reports.report import KeepsSums, Listing, Report, View
+
 SETTLED = 2 * DAY
-"""The age from which a day seldom changes: the API restates a day for about 30 hours."""
+"""The age from which a day rarely changes: the API restates a day for about 30 hours."""
+NEVER = datetime.min.replace(tzinfo=UTC)
+_MISFIT = (ArithmeticError, LookupError, ValueError)
+"""What a view raises when its sums do not hold the rows that are subtracted from them."""
+Views = Mapping[str, View[Any]]
+log = structlog.get_logger()
 
 
 class Published(NamedTuple):
-    """A page, what it was made of, and the number of users without a name of their own on it."""
+    """A page, the health of each report on it, and the summary that was made of the views."""
 
     page: Page
-    health: Mapping[Report, ReportHealth]
-    headlines: list[tuple[str, str]]
-    folded: int
+    health: Mapping[str, ReportHealth]
+    summary: Any
 
 
 class Ledger:
-    """Days by report, ready to be shown. `hash_key` is given when users are shown or stored by digest only."""
+    """Days by report, and the page they are shown on. `summary` makes what is shown beside the page."""
 
-    def __init__(self, store: Store, *, max_users: int, per_user: bool = True, hash_key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reports: Sequence[Report[Any]],
+        listings: Sequence[Listing[Any]] = (),
+        summary: Callable[[Views, Window], Any] = lambda _views, _window: None,
+    ) -> None:
         self._store = store
-        self._max_users = max_users
-        self._per_user = per_user
-        self._hash_key = hash_key
-        self.pieces = Pieces()
+        self.reports = {report.name: report for report in reports}
+        self.listings = {listing.name: listing for listing in listings}
+        self._summary = summary
         self._window: Window | None = None
-        self._directory, self._directory_at = self._kept_directory()
-        self._book = UserBook(date.max)
-        self._days: dict[date, DaySums] = {}
-        self._bills: dict[date, CostSums] = {}
-        self._changed: set[Actor] = set()
-        self._newest: tuple[date, list[UsageRow]] | None = None
-        """The rows of the day that changes most, so that they are not decoded at each refresh."""
-        self._kept: set[date] = set()
-        """The days in the sums that are kept on disk."""
-        self._named: set[Actor] = set()
-        self._others: set[Actor] = set()
-        self._folded = 0
+        self._listed = {listing.name: self._stored_listing(listing) for listing in listings}
+        self.pieces = Pieces(all_reports.families(reports, listings))
+        self._views: dict[str, View[Any]] = {}
+        self._shown: dict[str, set[date]] = {}
+        self._kept_sums: dict[str, dict[date, str]] = {}
+        """The rows' digests of the days in the stored sums, by report."""
+        self._restored: set[str] = set()
+        """The reports whose sums began with stored ones."""
+        store.delete_other_formats({report.name: report.format for report in reports})
+        for report in reports:
+            self._reset(report)
 
-    def read_at(self) -> dict[Report, dict[date, datetime]]:
-        """Return when each stored day was last read (UTC)."""
-        return {report: {day: entry.read_at for day, entry in self._store.entries(report).items()} for report in Report}
+    def read_at(self) -> dict[str, dict[date, datetime]]:
+        """Return when each stored day was last read (UTC), without the days that another revision read."""
+        return {
+            name: {
+                day: entry.read_at
+                for day, entry in self._store.entries(name).items()
+                if entry.revision == report.source.revision
+            }
+            for name, report in self.reports.items()
+        }
 
-    def marks(self, day: date) -> tuple[tuple[str, str | None], ...]:
-        """Return the marks of a stored day of usage, none for a day that is not stored."""
-        entry = self._store.entries(Report.CLAUDE_CODE).get(day)
-        return entry.marks if entry else ()
+    def take(
+        self, report: Report[Any], days: Sequence[date], answer: Answer, read_at: datetime
+    ) -> Mapping[date, ApiShapeChanged]:
+        """Replace days (newest first) by what an answer says of them; return those that cannot be read.
 
-    def put_usage(self, day: date, read: UsageDay, read_at: datetime) -> None:
-        """Replace a day of usage; raises StoreError when it is kept in memory only."""
-        if read.rows is None:
-            self._store.touch(Report.CLAUDE_CODE, day, read_at)
-            return
-        rows = sums.pseudonymous(read.rows, self._hash_key) if self._hash_key else read.rows
-        rows = sums.by_actor(rows)
-        self._replace_usage(day, rows)
-        self._store.replace(Report.CLAUDE_CODE, day, rows, read.marks, read_at)
+        A day that the answer leaves out is one of these, except today, which may still come. Nothing is on disk before
+        `save`. Raises ApiShapeChanged when no day of the answer can be read.
+        """
+        if all(self._is_unchanged(report, day, answer) for day in days):
+            for day in days:
+                self._touch(report, day, answer, read_at)
+            return {}
+        found = report.source.read(answer.bodies, days[-1], days[0])
+        unreadable: dict[date, ApiShapeChanged] = {}
+        for day in days:
+            rows = found.get(day, ApiShapeChanged("the answer leaves this day out"))
+            if not isinstance(rows, ApiShapeChanged):
+                self._put(report, day, rows, answer, read_at)
+            elif day in found or day < read_at.date():
+                unreadable[day] = rows
+        return unreadable
 
-    def _replace_usage(self, day: date, rows: list[UsageRow]) -> None:
-        if not self._window or day not in self._window:
-            return
+    def _is_unchanged(self, report: Report[Any], day: date, answer: Answer) -> bool:
+        entry = self._store.entries(report.name).get(day)
+        return entry is not None and (entry.digest, entry.revision) == (answer.digest, report.source.revision)
+
+    def _touch(self, report: Report[Any], day: date, answer: Answer, read_at: datetime) -> None:
+        """Note that a day was read and that its rows are as they were."""
+        entry = self._store.entries(report.name)[day]
+        entry = entry._replace(read_at=read_at, digest=answer.digest, revision=report.source.revision)
+        self._store.put(report.name, day, entry, report.format, None)
+
+    def _put(self, report: Report[Any], day: date, rows: list[Any], answer: Answer, read_at: datetime) -> None:
         try:
-            old = self._shown(day) if day in self._days else None
-        except StoreError:  # what is to be subtracted is not known any more: the next page is made anew
-            self._start_anew(self._window)
-            return
-        if old is None:
-            self._show_usage(day, rows)
-        elif old != rows:
-            self._restate(day, old, rows)
-
-    def put_cost(self, day: date, rows: list[CostRow], read_at: datetime) -> None:
-        """Replace a day of bills; raises StoreError when it is kept in memory only."""
-        rows = sorted(rows)
-        if self._same_cost(day, rows):
-            self._store.touch(Report.COST, day, read_at)
+            old = self._rows(report, day)
+        except StoreError:  # what is to be subtracted is unknown
+            self._reset(report)
+            old = None
+        if old == rows:
+            self._touch(report, day, answer, read_at)
             return
         if self._window and day in self._window:
-            self._show_cost(day, rows)
-        self._store.replace(Report.COST, day, rows, (), read_at)
+            with self._dropping_misfits(report):
+                self._replace(report, day, old or () if day in self._shown[report.name] else (), rows)
+        packed = report.pack(rows)
+        entry = Entry(read_at, answer.digest, report.source.revision, rows_digest(packed), not rows)
+        self._store.put(report.name, day, entry, report.format, packed)
 
-    def _same_cost(self, day: date, rows: list[CostRow]) -> bool:
+    def save(self) -> None:
+        """Write what was taken. Raises StoreError when it is kept in memory only."""
+        self._store.save()
+
+    def listing_is_due(self, listing: Listing[Any], now: datetime) -> bool:
+        """Return whether a listing was never read, or not within its interval."""
+        return not timedelta() <= now - self._listed[listing.name][1] < listing.every
+
+    def take_listing(self, listing: Listing[Any], value: object, read_at: datetime) -> None:
+        """Replace what was listed. Raises StoreError when it is kept in memory only."""
+        self._listed[listing.name] = value, read_at
+        self._store.put_note(listing.name, msgspec.json.encode((read_at, value)).decode())
+
+    def _stored_listing(self, listing: Listing[Any]) -> tuple[Any, datetime]:
+        """Return what was listed and when; None, read never, where the note is missing or damaged."""
+        note = self._store.note(listing.name) or ""
         try:
-            return day in self._store.entries(Report.COST) and self._store.cost(day) == rows
-        except StoreError:
-            return False
+            read_at, value = msgspec.json.decode(note, type=tuple[datetime, listing.type])  # type: ignore[name-defined]
+        except ValueError:
+            return None, NEVER
+        return value, read_at
 
-    def directory_is_due(self, now: datetime) -> bool:
-        """Return whether the names for ids were never read, or a day ago."""
-        return not timedelta() <= now - self._directory_at < DIRECTORY_AGE
+    def publish(self, window: Window, up: Mapping[str, bool | None]) -> Published:
+        """Return the page of this window; `up` says of each report whether it works."""
+        if self._window is None:
+            for report in self.reports.values():
+                self._load_sums(report)
+        self._window = window
+        for report in self.reports.values():
+            self._render(report, window)
+        for listing in self.listings.values():
+            value, _ = self._listed[listing.name]
+            if value is not None:
+                self.pieces.put(listing.name, listing.samples(value))
+        states = {name: health.health(self._store.entries(name), window, up=up[name]) for name in self.reports}
+        self.pieces.put("health", health.samples(states, window))
+        return Published(self.pieces.page(), states, self._summary(self._views, window))
 
-    def put_directory(self, directory: Directory, read_at: datetime) -> None:
-        """Replace the names for ids; raises StoreError when they are kept in memory only."""
-        self._directory, self._directory_at = directory, read_at
-        organization = directory.organization
-        kept = {
-            "read_at": read_at.isoformat(),
-            "organization": list(organization) if organization else None,
-            "workspaces": dict(directory.workspaces),
-        }
-        self._store.put_note(DIRECTORY, json.dumps(kept))
+    def _render(self, report: Report[Any], window: Window) -> None:
+        """Render what has changed of a report; once more if the stored sums turn out not to fit."""
+        restored = report.name in self._restored
+        with self._dropping_misfits(report):
+            self._move(report, window)
+            self.pieces.change(report.name, self._changes(report, window))
+        if restored and report.name not in self._restored:
+            self._render(report, window)
 
-    def _kept_directory(self) -> tuple[Directory, datetime]:
-        """Return the stored names and when they were read; none, read never, where the note is missing or damaged."""
+    def _changes(self, report: Report[Any], window: Window) -> Mapping[str, Any]:
+        return self._views[report.name].changes(window, self._shown[report.name])
+
+    @contextmanager
+    def _dropping_misfits(self, report: Report[Any]) -> Iterator[None]:
+        """Forget the sums of a report if they began with stored sums that do not fit the stored days."""
         try:
-            kept = json.loads(self._store.note(DIRECTORY) or "")
-            organization = Organization(*kept["organization"]) if kept["organization"] else None
-            return Directory(organization, dict(kept["workspaces"])), datetime.fromisoformat(kept["read_at"])
-        except (ValueError, TypeError, KeyError):
-            return Directory(None, {}), datetime.min.replace(tzinfo=UTC)
+            yield
+        except _MISFIT:
+            if report.name not in self._restored:
+                raise
+            log.warning("stored sums do not fit the stored days: adding them up again", report=report.name)
+            self._reset(report)
 
-    def holds_today(self, window: Window) -> bool:
-        """Return whether the newest date of the window was read: then the clock is right, and old days may go."""
-        return window.last in self._store.entries(Report.CLAUDE_CODE)
-
-    def publish(self, window: Window, up: Mapping[Report, bool | None]) -> Published:
-        """Return the page of this window."""
-        self._show(window)
-        folded = self._render_users()
-        read = {report: self._store.entries(report).keys() for report in Report}
-        health = {report: self._health(report, window, up[report]) for report in Report}
-        self.pieces.put("distinct", snapshot.distinct_samples(self._book, window, read[Report.CLAUDE_CODE]))
-        self.pieces.put("joins", snapshot.join_samples(window, self._directory))
-        self.pieces.put("health", snapshot.health_samples(health))
-        numbers = headlines.headlines(self._days, self._bills, self._book, window.last - DAY)
-        return Published(self.pieces.page(), health, numbers, folded)
+    def holds(self, day: date) -> bool:
+        """Return whether every report has this day."""
+        return all(day in self._store.entries(name) for name in self.reports)
 
     def prune(self, window: Window) -> None:
-        """Forget the stored days before the window, those on the page excepted; raises StoreError.
-
-        When midnight passes after a page was made, its oldest day is still needed: to be taken out of the sums.
-        The sums of the others are kept for the next start.
-        """
+        """Delete stored days before the window that are not on the page, and store sums. Raises StoreError."""
         self._store.prune(min(window.first, self._window.first) if self._window else window.first)
-        self._keep_sums(window)
+        for name, view in self._views.items():
+            if isinstance(view, KeepsSums):
+                self._keep_sums(self.reports[name], view, window)
 
-    def _keep_sums(self, window: Window) -> None:
-        """Keep the sums of the settled days, unless what is kept holds: adding 90 days up takes long at a start."""
-        usage = self._store.entries(Report.CLAUDE_CODE)
-        settled = {day for day in self._days if day <= window.last - SETTLED}
-        if settled == self._kept or self._days.keys() - usage.keys():
+    def _keep_sums(self, report: Report[Any], view: Any, window: Window) -> None:  # noqa: ANN401 - View and KeepsSums
+        """Store the sums of the settled days unless the stored ones are current: adding up 90 days delays a start."""
+        entries, shown = self._store.entries(report.name), self._shown[report.name]
+        settled = {day for day in shown if day <= window.last - SETTLED}
+        digests = {day: entries[day].rows_digest for day in settled if day in entries}
+        if not digests or digests == self._kept_sums.get(report.name) or digests.keys() != settled:
             return
-        recent = [(day, self._shown(day)) for day in self._days.keys() - settled]
-        digests = {day: self._store.digest(Report.CLAUDE_CODE, day) for day in settled}
-        for day, rows in recent:
-            self._book.remove_day(day, rows)
-        try:
-            text = Checkpoint(self._book, {day: self._days[day] for day in settled}, digests).dumped()
-        finally:
+        recent = [(day, self._rows(report, day) or []) for day in shown - settled]
+        with self._dropping_misfits(report):
+            self.pieces.change(report.name, self._changes(report, window))
             for day, rows in recent:
-                self._book.add_day(day, rows)
-        self._store.put_note(SUMS, text)
-        self._kept = settled
+                view.replace(day, rows, None)
+            sums = view.dump()
+            for day, rows in recent:
+                view.replace(day, (), rows)
+            self._changes(report, window)  # the page shows them already
+            kept = msgspec.json.encode((self._sums_format(report), digests, msgspec.Raw(sums)))
+            self._store.put_note(SUMS_OF + report.name, kept.decode())
+            self._kept_sums[report.name] = digests
 
-    def _take_kept_sums(self, window: Window) -> None:
-        """Start from the sums that are kept, if each of their days is stored as it was then."""
+    def _sums_format(self, report: Report[Any]) -> str:
+        """Return what stored sums depend on: another release may add up the same rows in another way."""
+        return f"{__version__} {report.format}"
+
+    def _load_sums(self, report: Report[Any]) -> None:
+        """Start from the stored sums if each of their days is still stored as it was then."""
+        view, entries = self._views[report.name], self._store.entries(report.name)
+        note = self._store.note(SUMS_OF + report.name)
+        if not isinstance(view, KeepsSums) or note is None:
+            return
         try:
-            kept = Checkpoint.restored(self._store.note(SUMS) or "")
-        except (ValueError, TypeError, KeyError, ArithmeticError):
+            stored_format, digests, sums = msgspec.json.decode(note, type=tuple[str, dict[date, str], msgspec.Raw])
+            current = {day: entry.rows_digest for day, entry in entries.items() if day in digests}
+            if stored_format != self._sums_format(report) or current != digests:
+                return
+            days = set(view.load(bytes(sums)))
+        except ValueError:
             return
-        usage = self._store.entries(Report.CLAUDE_CODE)
-        if window.first < kept.book.base or kept.digests.keys() - usage.keys():
+        if days != digests.keys():
+            self._reset(report)
             return
-        if any(self._store.digest(Report.CLAUDE_CODE, day) != digest for day, digest in kept.digests.items()):
-            return
-        self._book, self._kept = kept.book, set(kept.days)
-        self._changed |= self._book.users.keys()
-        for day, day_sums in kept.days.items():
-            self._put_day(day, day_sums)
+        self._shown[report.name], self._kept_sums[report.name] = days, digests
+        self._restored.add(report.name)
 
-    def _show(self, window: Window) -> None:
+    def _rows(self, report: Report[Any], day: date) -> list[Any] | None:
+        """Return the rows of a day, None where it is not stored. Raises StoreError for a damaged day."""
+        entry = self._store.entries(report.name).get(day)
+        if entry is None:
+            return None
+        packed = self._store.rows(report.name, day)
+        try:
+            rows = report.unpack(packed)
+        except ValueError as error:
+            raise self._store.damaged(report.name, day) from error
+        if rows_digest(packed) != entry.rows_digest:
+            raise self._store.damaged(report.name, day)
+        return rows
+
+    def _reset(self, report: Report[Any]) -> None:
+        """Forget the sums of a report; the next page adds them up again."""
+        self._views[report.name] = report.view()
+        self._shown[report.name] = set()
+        self._kept_sums.pop(report.name, None)
+        self._restored.discard(report.name)
+        self.pieces.clear(report.families)
+
+    def _replace(self, report: Report[Any], day: date, old: Sequence[Any], new: Sequence[Any] | None) -> None:
+        self._views[report.name].replace(day, old, new)
+        shown = self._shown[report.name]
+        shown.discard(day) if new is None else shown.add(day)
+
+    def _add(self, report: Report[Any], day: date) -> None:
+        """Show a stored day. Raises StoreError for a damaged one, such as rows that cannot be added up."""
+        rows = self._rows(report, day) or ()
+        try:
+            self._replace(report, day, (), rows)
+        except _MISFIT as error:
+            if report.name in self._restored:  # the stored sums may be to blame
+                raise
+            raise self._store.damaged(report.name, day) from error
+
+    def _move(self, report: Report[Any], window: Window) -> None:
+        """Show the stored days of the window and hide all others: at the start, after midnight, after a clock step."""
         while True:
+            stored = self._store.entries(report.name)
+            if self._shown[report.name] - stored.keys():  # a day on the page turned out to be damaged
+                self._reset(report)
+            shown = self._shown[report.name]
             try:
-                self._move_to(window)
-            except StoreError:  # a stored day is damaged: it is forgotten now, and the sums may hold half of it
-                self._start_anew(window)
+                for day in [day for day in shown if day not in window]:
+                    self._replace(report, day, self._rows(report, day) or (), None)
+                for day in window.dates():
+                    if day in stored and day not in shown:
+                        self._add(report, day)
+            except StoreError:  # the store has forgotten a damaged day, and the sums may contain half of it
+                self._reset(report)
             else:
                 return
-
-    def _move_to(self, window: Window) -> None:
-        """Show the stored days of the window and hide all others: at the start, after midnight, after a clock step."""
-        self._window = window
-        if not timedelta() <= window.first - self._book.base <= 10 * ROOM:
-            self._start_anew(window)
-            self._take_kept_sums(window)
-        usage, bills = self._store.entries(Report.CLAUDE_CODE), self._store.entries(Report.COST)
-        for day in [day for day in self._days if day not in window]:
-            self._hide_usage(day, self._shown(day))
-        for day in [day for day in self._bills if day not in window]:
-            del self._bills[day]
-            self.pieces.drop(f"bill {day}")
-        for day in window.dates():
-            if day in usage and day not in self._days:
-                self._show_usage(day, self._store.usage(day))
-            if day in bills and day not in self._bills:
-                self._show_cost(day, self._store.cost(day))
-
-    def _start_anew(self, window: Window) -> None:
-        self._book = UserBook(window.first - ROOM)
-        self._newest = None
-        self._kept = set()
-        self._days.clear()
-        self._bills.clear()
-        self._named.clear()
-        self._others.clear()
-        self._folded = 0
-        self.pieces = Pieces()
-
-    def _show_usage(self, day: date, rows: list[UsageRow]) -> None:
-        self._changed |= self._book.add_day(day, rows)
-        self._note_rows(day, rows)
-
-    def _restate(self, day: date, old: list[UsageRow], rows: list[UsageRow]) -> None:
-        """Replace the rows of a day that is shown; most of them are as they were."""
-        before, after = ({row.actor: row for row in these} for these in (old, rows))
-        self._changed |= self._book.remove_day(day, [row for row in old if after.get(row.actor) != row])
-        self._changed |= self._book.add_day(day, [row for row in rows if before.get(row.actor) != row])
-        self._note_rows(day, rows)
-
-    def _note_rows(self, day: date, rows: list[UsageRow]) -> None:
-        self._put_day(day, sums.day_sums(rows))
-        self._kept.discard(day)
-        if not self._newest or day >= self._newest[0]:
-            self._newest = day, rows
-
-    def _put_day(self, day: date, day_sums: DaySums) -> None:
-        self._days[day] = day_sums
-        self.pieces.put(f"usage {day}", snapshot.day_samples(day, day_sums))
-
-    def _hide_usage(self, day: date, rows: list[UsageRow]) -> None:
-        self._changed |= self._book.remove_day(day, rows)
-        if self._newest and self._newest[0] == day:
-            self._newest = None
-        del self._days[day]
-        self.pieces.drop(f"usage {day}")
-
-    def _shown(self, day: date) -> list[UsageRow]:
-        """Return the rows of a day that is shown; raises StoreError."""
-        if self._newest and self._newest[0] == day:
-            return self._newest[1]
-        return self._store.usage(day)
-
-    def _show_cost(self, day: date, rows: list[CostRow]) -> None:
-        self._bills[day] = sums.cost_sums(rows)
-        self.pieces.put(f"bill {day}", snapshot.cost_samples(day, self._bills[day]))
-
-    def _render_users(self) -> int:
-        """Render the users whose sums or whose name changed; return how many have no name of their own."""
-        if not self._per_user:
-            self._changed.clear()
-        if not self._changed:
-            return self._folded
-        users, base = self._book.users, self._book.base
-        named, rest = snapshot.folded(users, self._max_users)
-        for actor in (self._named | self._others) - named - rest.keys():
-            self.pieces.drop(_key(actor))
-        shown = {actor: users[actor] for actor in named if actor in self._changed or actor not in self._named} | rest
-        self.pieces.put_all({_key(actor): snapshot.user_samples(actor, of, base) for actor, of in shown.items()})
-        self._named, self._others = named, set(rest)
-        self._folded = len(users) - len(named)
-        self._changed.clear()
-        return self._folded
-
-    def _health(self, report: Report, window: Window, up: bool | None) -> ReportHealth:  # noqa: FBT001 - a sample
-        entries = {day: entry for day, entry in self._store.entries(report).items() if day in window}
-        last_success = max((entry.read_at.timestamp() for entry in entries.values()), default=None)
-        newest = max((day for day, entry in entries.items() if not entry.empty), default=None)
-        return ReportHealth(up, last_success, newest, coverage(window, entries.keys()))
-
-
-def _key(actor: Actor) -> str:
-    """Return the key of a user's piece; keys order the page."""
-    return f"user {actor.actor_type}\0{actor.name}"

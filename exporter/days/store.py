@@ -1,110 +1,105 @@
-"""The days on disk, in SQLite: replace a day, read it, prune; one transaction each.
+"""The days on disk, in SQLite: bytes by report and day. Knows neither rows nor reports.
 
-A day is one compressed blob of its rows, with the time it was last read and the marks of its pages. A write that fails
-(full or read-only disk) is kept in memory and tried again with the next one: nothing that was read is lost while the
-process lives.
-
-The store is used from one thread at a time; `data_dir=None` keeps everything in memory.
+A write that fails (full or read-only disk) is kept in memory and tried again with the next one, so nothing that was
+read is lost while the process lives. Used from one thread at a time. `data_dir=None` keeps everything in memory.
 """
 
 import hashlib
-import json
 import os
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from exporter.days.database import FILE, locked, opened, renewed, tell_of_damage
+import structlog
+
+from exporter.days.database import FILE, is_damage, locked, opened, replaced
 from exporter.errors import StoreError
-from exporter.model import Actor, CostRow, ModelUse, Report, ToolUse, UsageRow
 
 HASH_KEY = "user-hash.key"
-SUMS = "sums"
-"""The note that holds sums of the usage days, with the names of users."""
-_ROWS_PER_LINE = 250
-Marks = Sequence[tuple[str, str | None]]
+SUMS_OF = "sums of "
+"""Prefix of the note that holds the sums of a report, which may contain names."""
+_EMPTY = len(zlib.compress(b"[]", 1))
+"""The size of a day without rows."""
+log = structlog.get_logger()
 
 
 class Entry(NamedTuple):
-    """When a day was last read (UTC), whether it holds a row, and the marks of its pages."""
+    """What is known of a stored day without reading its rows."""
 
     read_at: datetime
+    """When the day was last read (UTC)."""
+    digest: str
+    """The digest of the answer that held the day."""
+    revision: int
+    """The revision of the source that read it."""
+    rows_digest: str
     empty: bool
-    marks: tuple[tuple[str, str | None], ...]
 
 
 class _Write(NamedTuple):
-    read_at: float
-    marks: str
+    entry: Entry
+    format: str
     rows: bytes | None
-    """None leaves the rows as they are."""
+    """None leaves the stored rows as they are."""
 
 
 class Store:
-    """The days of every report. Raises StoreError where the folder can not be used; a failed write loses nothing."""
+    """Days by report. Raises StoreError when the folder cannot be used; a failed write loses nothing."""
 
     def __init__(self, data_dir: Path | None) -> None:
         self._dir = data_dir
         self._lock = locked(data_dir) if data_dir else None
-        path = data_dir / FILE if data_dir else None
-        self._db = opened(path)
-        self._unsaved: dict[tuple[Report, date], _Write] = {}
+        self._unsaved: dict[tuple[str, date], _Write] = {}
         try:
-            self._entries = _entries(self._db)
-        except (ValueError, TypeError, OverflowError, sqlite3.Error):
-            self._db.close()
-            self._db = renewed(path) if path else opened(None)
-            self._entries = _entries(self._db)
+            self._db, self._entries = _loaded(data_dir / FILE if data_dir else None)
+        except BaseException:
+            if self._lock:
+                self._lock.close()
+            raise
         self.statements = 0
-        """SQL statements since the start: a count for tests and benchmarks."""
+        """SQL statements since the start, for tests and benchmarks."""
         self._db.set_trace_callback(self._count)
 
     def _count(self, _: str) -> None:
         self.statements += 1
 
     def close(self) -> None:
-        """Close the database and let go of the folder."""
+        """Close the database and unlock the folder."""
         with suppress(sqlite3.Error):
             self._db.close()
         if self._lock:
             self._lock.close()
 
-    def entries(self, report: Report) -> Mapping[date, Entry]:
-        """Return what is kept of a report, by day."""
-        return self._entries[report]
+    def entries(self, report: str) -> Mapping[date, Entry]:
+        """Return what is stored of a report, by day."""
+        return self._entries.get(report, {})
 
-    def usage(self, day: date) -> list[UsageRow]:
-        """Return the rows of a stored day of usage, one per actor; none for a day that is not stored.
+    def delete_other_formats(self, formats: Mapping[str, str]) -> None:
+        """Delete every day whose format is not the one given for its report, and leave no trace in the file.
 
-        Raises StoreError for a day that is damaged, and forgets it: it will be read again. So does `cost`.
+        A change of format includes a change of user names: names that are no longer wanted must not stay on disk, and
+        a digest cannot be turned back into a name. Raises StoreError.
         """
-        return [_usage_row(fields) for fields in self._rows(Report.CLAUDE_CODE, day)]
+        with self._transaction():
+            stored = self._db.execute("SELECT DISTINCT report, format FROM day").fetchall()
+        others = [(report, stored_format) for report, stored_format in stored if formats.get(report) != stored_format]
+        for report in sorted({report for report, _ in others}):
+            log.info("stored days have another format: they will be fetched again", report=report)
+        if not others:
+            return
+        with self._transaction():
+            self._db.executemany("DELETE FROM day WHERE report = ? AND format = ?", others)
+            self._db.executemany("DELETE FROM note WHERE name = ?", [(SUMS_OF + report,) for report, _ in others])
+        self._scrub()
+        self._entries = _entries(self._db)
 
-    def cost(self, day: date) -> list[CostRow]:
-        """Return the rows of a stored day of bills; none for a day that is not stored."""
-        return [
-            CostRow(workspace_id, model, cost_type, token_type, Decimal(cents))
-            for workspace_id, model, cost_type, token_type, cents in self._rows(Report.COST, day)
-        ]
-
-    def digest(self, report: Report, day: date) -> str:
-        """Return a digest of a day's rows as they are stored; raises StoreError as `usage` does."""
-        return hashlib.blake2b(self._blob(report, day), digest_size=16).hexdigest()
-
-    def _rows(self, report: Report, day: date) -> Iterator[list]:  # type: ignore[type-arg]  # JSON
-        try:
-            yield from _unpacked(self._blob(report, day))
-        except (zlib.error, ValueError) as error:
-            raise self._damage(report, day) from error
-
-    def _blob(self, report: Report, day: date) -> bytes:
+    def rows(self, report: str, day: date) -> bytes:
+        """Return the rows of a stored day. Raises StoreError for a day that cannot be read, and deletes it."""
         unsaved = self._unsaved.get((report, day))
         if unsaved and unsaved.rows is not None:
             return unsaved.rows
@@ -112,51 +107,50 @@ class Store:
         try:
             found = self._db.execute(query, (report, day.isoformat())).fetchone()
         except sqlite3.Error as error:
-            raise self._damage(report, day) from error
-        if not found and day in self._entries[report]:  # the index has lost it
-            raise self._damage(report, day)
-        return found[0] if found else _EMPTY
+            raise self.damaged(report, day) from error
+        if not found:  # a damaged index can lose a row
+            raise self.damaged(report, day)
+        return found[0]  # type: ignore[no-any-return]
 
-    def _damage(self, report: Report, day: date) -> StoreError:
-        """Forget a day that can not be read, and return the error to raise."""
+    def damaged(self, report: str, day: date) -> StoreError:
+        """Forget a day that cannot be read, and return the error to raise."""
         self._entries[report].pop(day, None)
         self._unsaved.pop((report, day), None)
-        tell_of_damage(report, day)
+        log.warning("stored day is damaged: it will be fetched again", report=report, date=day.isoformat())
         return StoreError(f"{self._dir}: {report} of {day} is damaged")
 
-    def replace(
-        self, report: Report, day: date, rows: Sequence[UsageRow] | Sequence[CostRow], marks: Marks, read_at: datetime
-    ) -> None:
-        """Put these rows in the place of the day's; raises StoreError when they are kept in memory only."""
-        blob = _packed(rows)
-        self._entries[report][day] = Entry(read_at, len(blob) <= len(_EMPTY), tuple(marks))
-        self._unsaved[report, day] = _Write(read_at.timestamp(), json.dumps(marks), blob)
-        self.save()
-
-    def touch(self, report: Report, day: date, read_at: datetime) -> None:
-        """Note that a stored day was read and has not changed; raises StoreError when that is kept in memory only."""
-        entry = self._entries[report][day]._replace(read_at=read_at)
-        self._entries[report][day] = entry
+    def put(self, report: str, day: date, entry: Entry, stored_format: str, rows: bytes | None) -> None:
+        """Replace a day in memory, until `save` writes it; `rows=None` leaves its rows as they are."""
         earlier = self._unsaved.get((report, day))
-        rows = earlier.rows if earlier else None
-        self._unsaved[report, day] = _Write(read_at.timestamp(), json.dumps(entry.marks), rows)
-        self.save()
+        kept = earlier.rows if earlier and rows is None else rows
+        self._entries.setdefault(report, {})[day] = entry
+        self._unsaved[report, day] = _Write(entry, stored_format, kept)
 
     def save(self) -> None:
-        """Write what is not on disk yet, a transaction a day; raises StoreError when that fails."""
-        for key, write in list(self._unsaved.items()):
-            report, day = key
-            with self._transaction():
-                if write.rows is None:
-                    statement = "UPDATE day SET read_at = ?, marks = ? WHERE report = ? AND date = ?"
-                    self._db.execute(statement, (write.read_at, write.marks, report, day.isoformat()))
-                else:
-                    statement = "INSERT OR REPLACE INTO day (report, date, read_at, marks, rows) VALUES (?, ?, ?, ?, ?)"
-                    self._db.execute(statement, (report, day.isoformat(), write.read_at, write.marks, write.rows))
-            del self._unsaved[key]
+        """Write what is not on disk yet, in one transaction. Raises StoreError when that fails."""
+        if not self._unsaved:
+            return
+        with self._transaction():
+            for (report, day), write in self._unsaved.items():
+                self._write(report, day, write)
+        self._unsaved.clear()
+
+    def _write(self, report: str, day: date, write: _Write) -> None:
+        entry, key = write.entry, (report, day.isoformat())
+        read = (entry.read_at.timestamp(), entry.digest, entry.revision)
+        if write.rows is None:
+            self._db.execute(
+                "UPDATE day SET read_at = ?, digest = ?, revision = ? WHERE report = ? AND date = ?", (*read, *key)
+            )
+        else:
+            self._db.execute(
+                "INSERT OR REPLACE INTO day (report, date, read_at, digest, revision, format, rows_digest, rows)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, *read, write.format, entry.rows_digest, write.rows),
+            )
 
     def prune(self, first: date) -> None:
-        """Forget the days before `first`; raises StoreError."""
+        """Delete the days before `first`. Raises StoreError."""
         if not any(day < first for entries in self._entries.values() for day in entries):
             return
         for report, entries in self._entries.items():
@@ -166,7 +160,7 @@ class Store:
             self._db.execute("DELETE FROM day WHERE date < ?", (first.isoformat(),))
 
     def note(self, name: str) -> str | None:
-        """Return a note, or None where there is none, or a damaged one: SQLite does not see a bit that was turned."""
+        """Return a note, or None where there is none or a damaged one: SQLite has no checksums of its own."""
         try:
             found = self._db.execute("SELECT text FROM note WHERE name = ?", (name,)).fetchone()
         except sqlite3.Error:
@@ -175,42 +169,39 @@ class Store:
         return text if found and check == _checksum(text) else None
 
     def put_note(self, name: str, text: str) -> None:
-        """Keep a note; raises StoreError."""
+        """Replace a note. Raises StoreError."""
         with self._transaction():
             values = name, f"{_checksum(text)} {text}"
             self._db.execute("INSERT OR REPLACE INTO note (name, text) VALUES (?, ?)", values)
 
-    def forget(self, report: Report) -> None:
-        """Forget every day of a report, and leave no trace of it in the file; raises StoreError."""
-        self._entries[report] = {}
-        self._unsaved = {key: write for key, write in self._unsaved.items() if key[0] != report}
-        with self._transaction():
-            self._db.execute("DELETE FROM day WHERE report = ?", (report,))
-            self._db.execute("DELETE FROM note WHERE name = ?", (SUMS,))
-        self.scrub()
-
-    def scrub(self) -> None:
-        """Rewrite the file, so that what was deleted or replaced can not be read from it; raises StoreError."""
-        try:
-            self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._dir}: {error}") from error
-
     def hash_key(self) -> bytes:
-        """Return the key of the user names' digests: made at first use and kept in the data folder, mode 0600."""
+        """Return the key of user digests, created at first use and kept in the data folder with mode 0600."""
         if self._dir is None:
             return secrets.token_bytes(32)
         path = self._dir / HASH_KEY
         try:
             if not path.exists():
                 fresh = path.with_suffix(".new")  # renamed when complete: half a key would be another key
-                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                fresh.unlink(missing_ok=True)
+                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                     file.write(secrets.token_hex(32))
+                    file.flush()
+                    os.fsync(file.fileno())
                 fresh.rename(path)
-            return path.read_bytes().strip()
+            key = path.read_bytes().strip()
         except OSError as error:
-            raise StoreError(f"{path} can not be read or made: {error.strerror}") from error
+            raise StoreError(f"cannot read or create {path}: {error.strerror}") from error
+        if not key:
+            raise StoreError(f"{path} is empty: delete it, and a new key is created")
+        return key
+
+    def _scrub(self) -> None:
+        """Rewrite the file, so that nothing deleted can be read from it. Raises StoreError."""
+        try:
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._dir}: {error}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -221,49 +212,32 @@ class Store:
             raise StoreError(f"{self._dir}: {error}") from error
 
 
+def rows_digest(rows: bytes) -> str:
+    """Return the digest of a day's rows as they are stored."""
+    return hashlib.blake2b(rows, digest_size=16).hexdigest()
+
+
 def _checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def _packed(rows: Sequence[UsageRow] | Sequence[CostRow]) -> bytes:
-    """Return rows as lines of JSON, compressed: a line at a time does not hold up the event loop for long."""
-    chunks = (rows[start : start + _ROWS_PER_LINE] for start in range(0, len(rows) or 1, _ROWS_PER_LINE))
-    lines = (json.dumps(chunk, default=str, separators=(",", ":")) for chunk in chunks)
-    return zlib.compress("\n".join(lines).encode(), 1)
+def _loaded(path: Path | None) -> tuple[sqlite3.Connection, dict[str, dict[date, Entry]]]:
+    """Return the database and what it holds. A file with an illegible entry is replaced. Raises StoreError."""
+    db = opened(path)
+    try:
+        return db, _entries(db)
+    except (ValueError, OverflowError, OSError, sqlite3.Error) as error:
+        db.close()
+        if path is None or (isinstance(error, sqlite3.Error) and not is_damage(error)):
+            raise StoreError(f"cannot read {path}: {error}") from error
+    return replaced(path), {}
 
 
-_EMPTY = _packed(())
-
-
-def _unpacked(blob: bytes) -> Iterator[list]:  # type: ignore[type-arg]  # JSON
-    return chain.from_iterable(map(json.loads, zlib.decompress(blob).split(b"\n")))
-
-
-def _usage_row(fields: list) -> UsageRow:  # type: ignore[type-arg]  # JSON
-    actor, sessions, added, removed, commits, pull_requests, tools, models = fields
-    return UsageRow(
-        Actor(*actor),
-        sessions,
-        added,
-        removed,
-        commits,
-        pull_requests,
-        {tool: ToolUse(*use) for tool, use in tools.items()},
-        {
-            model: ModelUse(read, written, cache_read, cache_creation, Decimal(cents))
-            for model, (read, written, cache_read, cache_creation, cents) in models.items()
-        },
-    )
-
-
-def _entries(db: sqlite3.Connection) -> dict[Report, dict[date, Entry]]:
-    """Return what is kept, by report and day; raises ValueError, TypeError or OverflowError for what is no entry."""
-    entries: dict[Report, dict[date, Entry]] = {report: {} for report in Report}
-    for report, day, read_at, marks, size in db.execute("SELECT report, date, read_at, marks, length(rows) FROM day"):
-        entries[Report(report)][date.fromisoformat(day)] = _entry(read_at, marks, size)
+def _entries(db: sqlite3.Connection) -> dict[str, dict[date, Entry]]:
+    """Return what is stored, by report and day. Raises ValueError, OverflowError or OSError for anything else."""
+    entries: dict[str, dict[date, Entry]] = {}
+    query = "SELECT report, date, read_at, digest, revision, rows_digest, length(rows) FROM day"
+    for report, day, read_at, digest, revision, of_rows, size in db.execute(query):
+        entry = Entry(datetime.fromtimestamp(read_at, UTC), digest, revision, of_rows, size <= _EMPTY)
+        entries.setdefault(report, {})[date.fromisoformat(day)] = entry
     return entries
-
-
-def _entry(read_at: float, marks: str, size: int) -> Entry:
-    pages = tuple((digest, cursor) for digest, cursor in json.loads(marks))
-    return Entry(datetime.fromtimestamp(read_at, UTC), size <= len(_EMPTY), pages)

@@ -1,6 +1,5 @@
-"""A simulated organisation and its Admin API, for the `demo` command, the tests and the bench.
+"""A simulated organisation and its Admin API, for the `demo` command, the tests and the benchmark.
 
-`organization` and what it is made of (`story`, `people`, `sessions`, `traffic`, `prices`) is pure: no clock, no
-network, the same numbers in every process. `api` shows it over HTTP as the Admin API would, `faults` makes that API
-fail, `server` runs it on loopback.
+`organization` and its parts (`story`, `people`, `sessions`, `traffic`, `prices`) are pure: no clock, no network, the
+same numbers in every process. `api` serves them over HTTP as the Admin API would, and `server` runs it on loopback.
 """

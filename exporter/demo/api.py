@@ -1,7 +1,7 @@
-"""The Admin API of the simulated organisation over HTTP: paging, limits, refusals and a request budget.
+"""The Admin API of the simulated organisation over HTTP: paging, limits and refusals.
 
 Where the documentation leaves a reaction open, this API is strict: unknown parameters and bounds that are not at
-00:00 UTC are refused with 400, so that a client's slip is seen.
+00:00 UTC are refused with 400, so that a client's mistake is noticed.
 """
 
 import json
@@ -16,32 +16,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from exporter.demo import cursors
-from exporter.demo.access import Guard, Recorder, RequestLog
-from exporter.demo.bodies import BOTH_GROUPS, Bodies
+from exporter.demo.access import Guard
+from exporter.demo.bodies import Bodies
 from exporter.demo.cursors import Cursor
-from exporter.demo.faults import Faults
-from exporter.demo.injector import FaultInjector
 from exporter.demo.organization import COST_DELAY, FINAL_AFTER, USAGE_DELAY, Organization
 from exporter.demo.refusals import DATE_RANGE, FINAL_ANSWER, Query, Refusal, refuse
 
+BOTH_GROUPS = frozenset({"description", "workspace_id"})
 _DAY = timedelta(days=1)
 _CACHE_BYTES = 256 << 20
 
 
-def create_api(
-    organization: Organization,
-    *,
-    now: Callable[[], datetime],
-    key: str,
-    faults: Faults | None = None,
-    requests_per_minute: int | None = None,
-) -> Starlette:
-    """Return the API as an ASGI application, with `state.log` (a RequestLog) and `state.faults` on it.
-
-    `now` gives the time of the story, aware and UTC. More than `requests_per_minute` accepted requests in any 60
-    seconds of it are answered with 429, as for one organisation however many clients it has; None sets no budget.
-    """
-    log, plan = RequestLog(), Faults() if faults is None else faults
+def create_api(organization: Organization, *, now: Callable[[], datetime], key: str) -> Starlette:
+    """Return the API as an ASGI application. `now` returns the time of the story, aware and UTC."""
     endpoints = _Endpoints(organization, now)
     app = Starlette(
         routes=[
@@ -50,15 +37,10 @@ def create_api(
             Route("/v1/organizations/usage_report/claude_code", endpoints.claude_code),
             Route("/v1/organizations/cost_report", endpoints.cost_report),
         ],
-        middleware=[
-            Middleware(Recorder, log=log, now=now, organization_id=organization.me()["id"]),
-            Middleware(FaultInjector, faults=plan, now=now),
-            Middleware(Guard, now=now, key=key, budget=requests_per_minute),
-        ],
+        middleware=[Middleware(Guard, key=key)],
         exception_handlers={HTTPException: refuse},
     )
     app.router.redirect_slashes = False
-    app.state.log, app.state.faults = log, plan
     return app
 
 
@@ -69,31 +51,25 @@ class _Endpoints:
         self._bodies = Bodies(organization, _CACHE_BYTES)
 
     async def me(self, request: Request) -> Response:
-        """Answer /me."""
+        """Serve /me."""
         Query(request.query_params, set())
         return JSONResponse(self._organization.me())
 
     async def workspaces(self, request: Request) -> Response:
-        """Answer /workspaces: paging by id, `last_id` filled on the last page too."""
-        query = Query(request.query_params, {"limit", "after_id", "before_id", "include_archived"})
+        """Serve /workspaces: paged by id, with `last_id` on the last page too."""
+        query = Query(request.query_params, {"limit", "after_id", "include_archived"})
         limit = query.number("limit", 20, 1000)
         listed = self._organization.workspaces(include_archived=query.flag("include_archived"))
-        after, before = query.text("after_id"), query.text("before_id")
-        if after is not None and before is not None:
-            raise Refusal(400, "after_id and before_id exclude each other")
-        ids = [one["id"] for one in listed]
-        if after is not None:
-            page, more = _slice(listed, _place(ids, after) + 1, limit)
-        elif before is not None:
-            end = _place(ids, before)
-            page, more = listed[max(0, end - limit) : end], end > limit
-        else:
-            page, more = _slice(listed, 0, limit)
+        after, ids = query.text("after_id"), [one["id"] for one in listed]
+        if after is not None and after not in ids:
+            raise Refusal(400, "no workspace has this id")
+        start = 0 if after is None else ids.index(after) + 1
+        page, more = listed[start : start + limit], start + limit < len(listed)
         ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
         return JSONResponse({"data": page, **ends, "has_more": more})
 
     async def claude_code(self, request: Request) -> Response:
-        """Answer /usage_report/claude_code: the records of one day."""
+        """Serve /usage_report/claude_code: the records of one day."""
         query = Query(request.query_params, {"starting_at", "limit", "page"})
         day, limit = query.day("starting_at"), query.number("limit", 20, 1000)
         cursor = cursors.read(request) or self._first(day)
@@ -102,17 +78,19 @@ class _Endpoints:
         return _page(request, data, cursor if cursor.offset + 1 < pages else None, 1)
 
     async def cost_report(self, request: Request) -> Response:
-        """Answer /cost_report: one entry a day, oldest first, days without cost included, future days left out."""
+        """Serve /cost_report: one entry per day, oldest first, with days without cost and without future days."""
         query = Query(request.query_params, {"starting_at", "ending_at", "bucket_width", "group_by[]", "limit", "page"})
         if query.text("bucket_width") not in {None, "1d"}:
             raise Refusal(400, "bucket_width: allowed is 1d")
         first, after = self._bounds(query)
-        groups, limit = query.many("group_by[]", set(BOTH_GROUPS)), query.number("limit", 7, 31)
+        if query.many("group_by[]") != BOTH_GROUPS:
+            raise Refusal(400, f"group_by[]: this simulation groups by {' and '.join(sorted(BOTH_GROUPS))}")
+        limit = query.number("limit", 7, 31)
         cursor = cursors.read(request) or self._first(after - _DAY)
         after = min(after, cursor.boundary.date() + _DAY)
         days = [first + number * _DAY for number in range((after - first).days)]
         shown = days[cursor.offset : cursor.offset + limit]
-        data = b",".join(self._cost_entry(day, cursor, groups) for day in shown)
+        data = b",".join(self._cost_entry(day, cursor) for day in shown)
         return _page(request, data, cursor if cursor.offset + limit < len(days) else None, limit)
 
     def _bounds(self, query: Query) -> tuple[date, date]:
@@ -126,24 +104,14 @@ class _Endpoints:
         return first, after
 
     def _first(self, newest: date) -> Cursor:
-        """Return where a pagination begins: now, or when its newest day became final, so that bodies are alike."""
+        """Return the first cursor: data as of now, or as of when the newest day became final, so that bodies repeat."""
         settled = datetime.combine(newest, time(), UTC) + FINAL_AFTER
         return Cursor(0, min(self._now().replace(second=0, microsecond=0), settled), self._organization.revision)
 
-    def _cost_entry(self, day: date, cursor: Cursor, groups: frozenset[str]) -> bytes:
+    def _cost_entry(self, day: date, cursor: Cursor) -> bytes:
         view = self._organization.view(day, cursor.boundary - COST_DELAY, cursor.boundary, cursor.revision)
         bounds = f'{{"starting_at":"{day}T00:00:00Z","ending_at":"{day + _DAY}T00:00:00Z","results":'
-        return bounds.encode() + self._bodies.cost_results(view, groups) + b"}"
-
-
-def _place(ids: list[str], wanted: str) -> int:
-    if wanted not in ids:
-        raise Refusal(400, "no workspace has this id")
-    return ids.index(wanted)
-
-
-def _slice(listed: list[dict[str, object]], start: int, limit: int) -> tuple[list[dict[str, object]], bool]:
-    return listed[start : start + limit], start + limit < len(listed)
+        return bounds.encode() + self._bodies.cost_results(view) + b"}"
 
 
 def _page(request: Request, data: bytes, cursor: Cursor | None, step: int) -> Response:

@@ -1,29 +1,16 @@
-"""JSON pieces of the simulated API's bodies, encoded once per state of the data and kept compressed."""
+"""JSON parts of the simulated API's bodies, encoded once per state of the data and kept compressed."""
 
 import json
 import zlib
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from decimal import Decimal
 
 from exporter.demo.organization import Organization
-from exporter.demo.records import Record
 from exporter.demo.story import View
-
-BOTH_GROUPS = frozenset({"description", "workspace_id"})
-_DESCRIBED = (
-    "description",
-    "cost_type",
-    "model",
-    "token_type",
-    "service_tier",
-    "context_window",
-    "inference_geo",
-)
 
 
 class Bodies:
-    """The pieces of pages, made when first asked for; the ones unused for longest go when `limit` bytes are full."""
+    """Parts of pages, encoded at first use and kept up to `limit` bytes; the least recently used are dropped."""
 
     def __init__(self, organization: Organization, limit: int) -> None:
         self._organization = organization
@@ -42,13 +29,13 @@ class Bodies:
         pages = self._piece(("usage", view, limit), pieces)
         return zlib.decompress(pages[number]) if number < len(pages) else b"", len(pages)
 
-    def cost_results(self, view: View, groups: frozenset[str]) -> bytes:
+    def cost_results(self, view: View) -> bytes:
         """Return the results of one day as a JSON list."""
 
         def pieces() -> list[bytes]:
-            return [_encoded(grouped(self._organization.costs_of(view), groups))]
+            return [_encoded(self._organization.costs_of(view))]
 
-        return zlib.decompress(self._piece(("cost", view, groups), pieces)[0])
+        return zlib.decompress(self._piece(("cost", view), pieces)[0])
 
     def _piece(self, key: Hashable, make: Callable[[], list[bytes]]) -> list[bytes]:
         if key in self._kept:
@@ -60,21 +47,6 @@ class Bodies:
         while self._size > self._limit and len(self._kept) > 1:
             self._size -= sum(map(len, self._kept.popitem(last=False)[1]))
         return made
-
-
-def grouped(results: list[Record], groups: frozenset[str]) -> list[Record]:
-    """Return results that are grouped by both dimensions as they are with fewer: summed, the other fields null."""
-    if groups == BOTH_GROUPS:
-        return results
-    kept = {*(_DESCRIBED if "description" in groups else ()), *(groups & {"workspace_id"})}
-    sums: defaultdict[tuple[str | None, ...], Decimal] = defaultdict(Decimal)
-    fields = (*_DESCRIBED, "workspace_id")
-    for result in results:
-        sums[tuple(result[field] if field in kept else None for field in fields)] += Decimal(result["amount"])
-    return [
-        {"amount": format(cents, "f"), "currency": "USD", **dict(zip(fields, key, strict=True))}
-        for key, cents in sums.items()
-    ]
 
 
 def _encoded(value: object) -> bytes:

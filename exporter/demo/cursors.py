@@ -28,7 +28,7 @@ def write(request: Request, cursor: Cursor) -> str:
 
 
 def read(request: Request) -> Cursor | None:
-    """Return the cursor of a request, None on a first page; refuse one that another query was given."""
+    """Return the cursor of a request, None on a first page; one of another query is refused."""
     text = request.query_params.get("page")
     if text is None:
         return None

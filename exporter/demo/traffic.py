@@ -1,4 +1,4 @@
-"""API traffic beyond Claude Code, and the bill: what each line of `cost_report` counts, in whole units.
+"""API traffic beside Claude Code, and the bill: what each line of `cost_report` counts, in whole units.
 
 A *line* is one combination of the report's dimensions; its units are tokens, searches or tenths of hours.
 """
@@ -19,7 +19,7 @@ _NIGHT = (6, 6, 6, 6, 4) + (0,) * 17 + (2, 6)
 _USUAL_PEOPLE = 120
 
 PROTOTYPE_DAYS = 74
-"""The prototype's workspace was archived so many days before the anchor."""
+"""Days before the anchor on which the prototype's workspace was archived."""
 
 
 class Line(NamedTuple):

@@ -1,71 +1,73 @@
-"""How a report stands: whether it works, why it does not, and when it may be asked again. Pure: time comes in."""
+"""Health of a report: whether it works, the last error, and when it may be retried. Pure: time comes in."""
 
 from collections.abc import Collection
 from datetime import date, datetime
 
 from exporter.errors import ApiError, ApiForbidden, ApiUnauthorized
-from exporter.refresh.plan import pause_after
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+KEY_PAUSE = 300.0
 
 
-class Standing:
-    """One report since the start. `paused_until` is by the monotonic clock; `failed_at` is UTC."""
+class Health:
+    """Health of one report since the start. `paused_until` is monotonic time; `failed_at` is UTC."""
 
     def __init__(self) -> None:
         self.up: bool | None = None
         self.error: ApiError | None = None
         self.failed_at: datetime | None = None
         self.paused_until = 0.0
-        self._in_a_row = 0
+        self._failures_in_a_row = 0
         self._retry_due = self._worked_now = self._failed_now = False
         self._failed_days: dict[date, int] = {}
 
     @property
-    def refused(self) -> bool:
-        """Whether it was the key that was refused: another key may work at once."""
+    def key_refused(self) -> bool:
+        """Whether the last error was about the key, so that another key may work at once."""
         return isinstance(self.error, ApiUnauthorized | ApiForbidden)
 
     def failed_days(self) -> list[date]:
-        """Return the days that failed and have not worked since, those that failed least often first."""
+        """Return the days that failed and have not worked since, those with the fewest failures first."""
         return sorted(self._failed_days, key=self.failures)
 
     def failures(self, day: date) -> int:
-        """Return how often a day failed since it last worked."""
+        """Return how many times a day has failed since it last worked."""
         return self._failed_days.get(day, 0)
 
-    def may_ask(self, monotonic: float) -> bool:
-        """Return whether the pause, if there is one, is over."""
+    def may_fetch(self, monotonic: float) -> bool:
+        """Return whether the report is not paused."""
         return monotonic >= self.paused_until
 
     def wants_retry(self, monotonic: float) -> bool:
-        """Return whether it failed, its pause is over, and no refresh began since then."""
-        return self.error is not None and self._retry_due and self.may_ask(monotonic)
+        """Return whether the report failed, its pause is over, and no refresh has started since."""
+        return self.error is not None and self._retry_due and self.may_fetch(monotonic)
 
-    def begun(self, monotonic: float, *, recent: bool) -> None:
-        """Note that a refresh begins. With `recent` it is the retry, also when no turn comes to the day that failed."""
+    def refresh_started(self, monotonic: float, *, recent: bool) -> None:
+        """Note that a refresh starts. One that reads recent days is the retry, whichever days it reaches."""
         self._worked_now = self._failed_now = False
-        if recent and self.may_ask(monotonic):
+        if recent and self.may_fetch(monotonic):
             self._retry_due = False
 
-    def ended(self, *, recent: bool) -> bool:
-        """Note that the refresh has ended; return whether it ends a failure of the report.
+    def refresh_ended(self, *, recent: bool) -> bool:
+        """Note that a refresh has ended, and return whether the report has recovered.
 
-        It does when all that was asked worked; and without `recent`, so without today's day, when no day is left that
-        failed: else one bad day would make the report go up and down.
+        It has when everything that was fetched worked. Without the recent days, no failed day may be left either:
+        otherwise one bad day would make `anthropic_up` alternate.
         """
         if not self._worked_now or self._failed_now or (self._failed_days and not recent):
             return False
-        ended, self.up, self.error = self.error is not None, True, None
-        return ended
+        recovered, self.up, self.error = self.error is not None, True, None
+        return recovered
 
-    def lift(self) -> None:
-        """End the pause."""
+    def end_pause(self) -> None:
+        """Allow a retry at once."""
         self.paused_until, self._retry_due = 0.0, True
 
     def worked(self, days: Collection[date] = ()) -> None:
-        """Note that these days were read. A report that failed is up again when the refresh has ended well."""
+        """Note that these days were read. A report that was down is up again after `refresh_ended`."""
         for day in days:
             self._failed_days.pop(day, None)
-        self._in_a_row = 0
+        self._failures_in_a_row = 0
         self._worked_now = True
         if self.up is None:
             self.up = True
@@ -73,19 +75,31 @@ class Standing:
     def failed(
         self, error: ApiError, days: Collection[date], *, now: datetime, monotonic: float, jitter: float
     ) -> bool:
-        """Note that these days could not be read; return whether the reason is a new one, and so worth a log line."""
+        """Note that these days could not be read, and return whether the reason differs from the last one."""
         for day in days:
             self._failed_days[day] = self.failures(day) + 1
-        self._in_a_row += 1
-        new = self.error is None or self.error.reason != error.reason
+        self._failures_in_a_row += 1
+        is_new = self.error is None or self.error.reason != error.reason
         error.__traceback__ = error.__context__ = None  # their frames hold the body, which may be large
         self.up, self.error, self.failed_at = False, error, now
         self._retry_due = self._failed_now = True
-        failures = max([self._in_a_row, *map(self.failures, days)])
-        pause = pause_after(failures, error.pause, refused=self.refused, jitter=jitter)
-        self.paused_until = monotonic + pause
-        return new
+        failures = max([self._failures_in_a_row, *map(self.failures, days)])
+        self.paused_until = monotonic + pause(failures, error.pause, key_refused=self.key_refused, jitter=jitter)
+        return is_new
 
     def forget_before(self, first: date) -> None:
-        """Forget failures of days that have left the window."""
+        """Forget the failures of days that have left the window."""
         self._failed_days = {day: count for day, count in self._failed_days.items() if day >= first}
+
+
+def pause(failures: int, asked: float | None, *, key_refused: bool, jitter: float) -> float:
+    """Return for how many seconds a failed report is not fetched.
+
+    This is what the API asked for, else 5 minutes for a refused key, else 1 s doubling to 60 s with the failures in a
+    row. `jitter` from 0 to 1 adds up to a quarter, so that several exporters do not retry at the same moment.
+    """
+    if asked is not None:
+        return asked
+    if key_refused:
+        return KEY_PAUSE
+    return min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(failures - 1, 10)) * (1 + jitter / 4)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.exposition.encoder import Page
+from exporter.exposition.pieces import Page
 from exporter.telemetry import Telemetry
 
 TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"

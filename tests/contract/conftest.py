@@ -1,4 +1,4 @@
-"""What contract tests share: one TLS context, since each client would read the machine's certificates anew."""
+"""What contract tests share: one TLS context, since each client would read the machine's certificates again."""
 
 import ssl
 

@@ -1,6 +1,6 @@
-"""Every sample payload: those that are read give these rows, those that are not are refused."""
+"""Every sample payload: those that are read give these rows, the others are refused."""
 
-import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter import wire
 from exporter.errors import ApiShapeChanged
-from exporter.model import Actor, CostRow, ModelUse, Organization, ToolUse, UsageRow
+from exporter.reports import claude_code, cost, directory
+from exporter.reports.usage_rows import Actor, Model, Row, Tool
 from tests.contract.samples import FOLDER, NOT_READ, body
 
 NAMES = sorted(path.stem for path in FOLDER.iterdir())
@@ -20,207 +20,161 @@ BO = Actor("user", "bo@example.test")
 PLATFORM = "wrkspc_01SIMaaaaaaaaaaaaaaaaaaaa"
 CLAUDE_CODE = "wrkspc_01SIMbbbbbbbbbbbbbbbbbbbb"
 OLD = "wrkspc_01SIMcccccccccccccccccccc"
-OPUS_INPUT = CostRow(PLATFORM, "claude-opus-5", "tokens", "uncached_input_tokens", Decimal("1237.8912"))
-OPUS_OUTPUT = CostRow(PLATFORM, "claude-opus-5", "tokens", "output_tokens", Decimal("4120.5"))
-OPUS_CACHE = CostRow("default", "claude-opus-5", "tokens", "cache_read_input_tokens", Decimal("310.02"))
+OPUS_INPUT = cost.Row(PLATFORM, "claude-opus-5", "tokens", "uncached_input_tokens", Decimal("1237.8912"))
+OPUS_OUTPUT = cost.Row(PLATFORM, "claude-opus-5", "tokens", "output_tokens", Decimal("4120.5"))
+OPUS_CACHE = cost.Row("default", "claude-opus-5", "tokens", "cache_read_input_tokens", Decimal("310.02"))
 
 
-def cents(text: str) -> ModelUse:
-    """Return a model that was used for no tokens."""
-    return ModelUse(0, 0, 0, 0, Decimal(text))
+def used(name: str, cents: str, *tokens: int) -> Model:
+    """Return a model's use, with its tokens in the order of TOKEN_TYPES."""
+    sent, received, cache_read, cache_creation = tokens
+    return Model(name, sent, received, cache_read, cache_creation, Decimal(cents))
 
 
-def tools(edit: tuple[int, int], write: tuple[int, int] = (0, 0), **more: tuple[int, int]) -> dict[str, ToolUse]:
+def tools(edit: tuple[int, int], write: tuple[int, int] = (0, 0), *more: Tool) -> tuple[Tool, ...]:
     """Return the four documented tools, and more."""
-    known = {"edit_tool": edit, "multi_edit_tool": (0, 0), "write_tool": write, "notebook_edit_tool": (0, 0)}
-    return {name: ToolUse(*numbers) for name, numbers in {**known, **more}.items()}
+    edits, notebooks = Tool("edit_tool", *edit), Tool("notebook_edit_tool", 0, 0)
+    return (*more, edits, Tool("multi_edit_tool", 0, 0), notebooks, Tool("write_tool", *write))
 
 
-USAGE: dict[str, tuple[date, str | None, list[UsageRow]]] = {
+USAGE: dict[str, tuple[date, list[Row]]] = {
     "claude_code_2026-11-20_page1": (
         DAY,
-        "page_U0lNLWN1cnNvci0wMDE=",
         [
-            UsageRow(
+            Row(
                 ANA,
-                4,
-                812,
-                301,
-                6,
-                1,
-                tools((31, 4), (7, 1)),
-                {
-                    "claude-opus-5": ModelUse(184000, 41200, 2210400, 96300, Decimal(412)),
-                    "claude-haiku-4-5": ModelUse(52100, 6400, 88000, 0, Decimal(9)),
-                },
-            ),
-            UsageRow(
-                ANA,
-                2,
-                96,
-                12,
-                1,
-                0,
-                tools((5, 0)),
-                {"claude-opus-5": ModelUse(22100, 5100, 301200, 12000, Decimal(58))},
-            ),
-            UsageRow(
-                ANA,
-                1,
-                40,
-                3,
-                1,
-                1,
-                tools((2, 0)),
-                {"claude-sonnet-5": ModelUse(15000, 3900, 120000, 8000, Decimal(21))},
+                *(7, 948, 316, 8, 2),
+                tools((38, 4), (7, 1)),
+                (
+                    used("claude-haiku-4-5", "9", 52100, 6400, 88000, 0),
+                    used("claude-opus-5", "470", 206100, 46300, 2511600, 108300),
+                    used("claude-sonnet-5", "21", 15000, 3900, 120000, 8000),
+                ),
             ),
         ],
     ),
     "claude_code_2026-11-20_page2": (
         DAY,
-        None,
         [
-            UsageRow(
+            Row(
                 Actor("api_key", "ci-code-review"),
-                37,
-                0,
-                0,
-                0,
-                0,
+                *(37, 0, 0, 0, 0),
                 tools((0, 0)),
-                {"claude-sonnet-5": ModelUse(910200, 70400, 4100000, 210000, Decimal(655))},
+                (used("claude-sonnet-5", "655", 910200, 70400, 4100000, 210000),),
             ),
-            UsageRow(
+            Row(
                 BO,
-                3,
-                155,
-                80,
-                2,
-                0,
+                *(3, 155, 80, 2, 0),
                 tools((9, 2), (1, 0)),
-                {"claude-sonnet-5": ModelUse(61000, 14000, 700100, 31000, Decimal(74))},
+                (used("claude-sonnet-5", "74", 61000, 14000, 700100, 31000),),
             ),
         ],
     ),
-    "claude_code_empty_day": (DAY, None, []),
+    "claude_code_empty_day": (DAY, []),
     "claude_code_hostile_forward_compat": (
         DAY,
-        None,
         [
-            UsageRow(Actor("service_account_actor", "svac_01SIM0000000000000000000"), 1, 0, 0, 0, 0, tools((0, 0)), {}),
-            UsageRow(
+            Row(
                 Actor("api_key", 'Ünïcode "key"\nname'),
-                1,
-                1,
-                1,
-                0,
-                0,
-                tools((1, 0), bash_tool=(3, 1)),
-                {"claude-mythos-6-preview": ModelUse(10, 5, 0, 0, Decimal("0.37"))},
+                *(1, 1, 1, 0, 0),
+                tools((1, 0), (0, 0), Tool("bash_tool", 3, 1)),
+                (used("claude-mythos-6-preview", "0.37", 10, 5, 0, 0),),
             ),
+            Row(Actor("service_account_actor", "svac_01SIM0000000000000000000"), *(1, 0, 0, 0, 0), tools((0, 0)), ()),
         ],
     ),
     "claude_code_pre_2026-08_shape": (
         date(2025, 9, 8),
-        None,
         [
-            UsageRow(
+            Row(
                 Actor("user", "old@example.test"),
-                5,
-                1543,
-                892,
-                12,
-                2,
+                *(5, 1543, 892, 12, 2),
                 tools((45, 5)),
-                {"claude-sonnet-4-20250514": ModelUse(100000, 35000, 10000, 5000, Decimal(141))},
+                (used("claude-sonnet-4-20250514", "141", 100000, 35000, 10000, 5000),),
             )
         ],
     ),
 }
 
-COST: dict[str, tuple[str | None, dict[date, list[CostRow]]]] = {
-    "cost_report_grouped_page1": (
-        "page_U0lNLWNvc3QtMDAy",
-        {
-            date(2026, 11, 19): [
-                OPUS_INPUT,
-                OPUS_OUTPUT,
-                OPUS_CACHE,
-                CostRow(
-                    "default",
-                    "claude-sonnet-5",
-                    "tokens",
-                    "cache_creation.ephemeral_5m_input_tokens",
-                    Decimal("88.125"),
-                ),
-                CostRow(
-                    "default", "claude-sonnet-5", "tokens", "cache_creation.ephemeral_1h_input_tokens", Decimal("12.5")
-                ),
-                CostRow(PLATFORM, "none", "web_search", "none", Decimal("230.0")),
-                CostRow("default", "none", "code_execution", "none", Decimal("45.0")),
-                CostRow(PLATFORM, "none", "session_usage", "none", Decimal("19.75")),
-            ]
-        },
-    ),
-    "cost_report_grouped_page2": (None, {DAY: [OPUS_INPUT, OPUS_OUTPUT, OPUS_CACHE]}),
-    "cost_report_hostile_forward_compat": (
-        None,
-        {
-            DAY: [
-                CostRow(PLATFORM, "none", "adjustment_new", "none", Decimal("-50.00")),
-                CostRow("default", "claude-x", "tokens", "reasoning_tokens", Decimal("1e2")),
-            ]
-        },
-    ),
-    "cost_report_ungrouped": (
-        None,
-        {
-            date(2026, 11, 18): [CostRow("default", "none", "none", "none", Decimal("15230.4471"))],
-            date(2026, 11, 19): [],
-            DAY: [CostRow("default", "none", "none", "none", Decimal("20987.01"))],
-        },
-    ),
+COST: dict[str, dict[date, list[cost.Row]]] = {
+    "cost_report_grouped_page1": {
+        date(2026, 11, 19): [
+            OPUS_INPUT,
+            OPUS_OUTPUT,
+            OPUS_CACHE,
+            cost.Row(
+                "default",
+                "claude-sonnet-5",
+                "tokens",
+                "cache_creation.ephemeral_5m_input_tokens",
+                Decimal("88.125"),
+            ),
+            cost.Row(
+                "default", "claude-sonnet-5", "tokens", "cache_creation.ephemeral_1h_input_tokens", Decimal("12.5")
+            ),
+            cost.Row(PLATFORM, "none", "web_search", "none", Decimal("230.0")),
+            cost.Row("default", "none", "code_execution", "none", Decimal("45.0")),
+            cost.Row(PLATFORM, "none", "session_usage", "none", Decimal("19.75")),
+        ]
+    },
+    "cost_report_grouped_page2": {DAY: [OPUS_INPUT, OPUS_OUTPUT, OPUS_CACHE]},
+    "cost_report_hostile_forward_compat": {
+        DAY: [
+            cost.Row(PLATFORM, "none", "adjustment_new", "none", Decimal("-50.00")),
+            cost.Row("default", "claude-x", "tokens", "reasoning_tokens", Decimal("1e2")),
+        ]
+    },
+    "cost_report_ungrouped": {
+        date(2026, 11, 18): [cost.Row("default", "none", "none", "none", Decimal("15230.4471"))],
+        date(2026, 11, 19): [],
+        DAY: [cost.Row("default", "none", "none", "none", Decimal("20987.01"))],
+    },
 }
+
+
+def read_usage(name: str, day: date) -> Sequence[object]:
+    """Return the rows of a sample."""
+    return claude_code.report().source.read([body(name)], day, day)[day]  # type: ignore[return-value]
+
+
+def read_cost(name: str) -> Mapping[date, Sequence[object] | ApiShapeChanged]:
+    """Return the rows of a sample by day."""
+    return cost.report().source.read([body(name)], date(2026, 11, 1), DAY)
 
 
 @pytest.mark.parametrize("name", USAGE)
 def test_usage_samples_give_these_rows(name: str) -> None:
-    """Literal rows, in the order of the records; the cursor is that of a next page only."""
-    day, cursor, rows = USAGE[name]
-    assert wire.claude_code(body(name), day) == (rows, cursor)
+    """Literal rows, one per actor."""
+    day, rows = USAGE[name]
+    assert read_usage(name, day) == rows
 
 
 @pytest.mark.parametrize("name", COST)
 def test_cost_samples_give_these_rows(name: str) -> None:
-    """Literal rows by day; an empty day is there, and is empty."""
-    cursor, days = COST[name]
-    page = wire.cost(body(name))
-    assert (page.days, page.next_page) == (days, cursor)
-
-
-def test_money_keeps_the_digits_of_the_samples() -> None:
-    """`230.0` stays `230.0`: nothing is converted on the way."""
-    amounts = re.findall(r'"amount": "?([^",\s]+)', body("cost_report_grouped_page1").decode())
-    (rows,) = wire.cost(body("cost_report_grouped_page1")).days.values()
-    assert isinstance(rows, list)
-    assert [str(row.cents) for row in rows] == amounts
+    """Literal rows by day, with the digits of the sample; an empty day is there, and is empty."""
+    found = read_cost(name)
+    assert found == {day: sorted(rows) for day, rows in COST[name].items()}
+    assert repr(found) == repr({day: sorted(rows) for day, rows in COST[name].items()})
 
 
 def test_the_directory_samples_give_these_names() -> None:
     """The archived workspace too: its past cost has its name."""
-    assert wire.organization(body("organizations_me")) == Organization(
-        "7c1f0e52-3a6b-4d0e-9f3e-2b8c55d0a911", "Sim Org"
-    )
-    names = {PLATFORM: "Platform", CLAUDE_CODE: "Claude Code", OLD: "Old"}
-    assert wire.workspaces(body("workspaces_list")) == (names, None)
+    me = directory._decode_organization(body("organizations_me"))
+    assert (me.id, me.name) == ("7c1f0e52-3a6b-4d0e-9f3e-2b8c55d0a911", "Sim Org")
+    workspaces = directory._decode_page(body("workspaces_list")).data
+    assert [(one.id, one.name) for one in workspaces] == [
+        (PLATFORM, "Platform"),
+        (CLAUDE_CODE, "Claude Code"),
+        (OLD, "Old"),
+    ]
 
 
 @pytest.mark.parametrize("name", NOT_READ)
-def test_no_row_is_taken_from_what_is_another_report(name: str) -> None:
+def test_no_row_is_taken_from_another_report(name: str) -> None:
     """Our readers refuse it. A list that is empty tells nobody what it is of."""
-    for read in (lambda page: wire.claude_code(page, DAY).rows, lambda page: wire.cost(page).days.values()):
+    for read in (lambda: [read_usage(name, DAY)], lambda: read_cost(name).values()):
         with suppress(ApiShapeChanged):
-            assert all(isinstance(found, ApiShapeChanged) or found == [] for found in read(body(name)))
+            assert all(isinstance(found, ApiShapeChanged) or found == [] for found in read())
 
 
 def test_every_sample_is_named_by_a_test(request: pytest.FixtureRequest) -> None:

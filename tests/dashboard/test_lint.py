@@ -15,7 +15,7 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 
-from exporter.catalogue import FAMILIES
+from exporter import reports, telemetry
 from grafana.transforms import KNOWN
 from tests.dashboard import library
 from tests.dashboard.asking import Json, panels, variable
@@ -23,7 +23,7 @@ from tests.dashboard.lint import families, grouping_labels, queries, selectors
 from tests.dashboard.world import DASHBOARD
 
 TEMPLATED = {"type": "prometheus", "uid": "${datasource}"}
-LABELS = {family.name: {"job", "instance", *family.labels} for family in FAMILIES}
+LABELS = {family.name: {"job", "instance", *family.labels} for family in (*reports.FAMILIES, *telemetry.FAMILIES)}
 OURS = {"day", "series", "row", "job", "instance"}
 """Labels that our own queries make with label_replace, and those of the scrape."""
 
@@ -100,7 +100,7 @@ def test_job_and_instance_in_every_selector() -> None:
 
 def test_counters_are_aggregated() -> None:
     """target-counter-agg-rule, and its reverse: a counter in a rate or increase, a gauge (what may go down) never."""
-    counters = {family.name for family in FAMILIES if family.kind == "counter"}
+    counters = {family.name for family in (*reports.FAMILIES, *telemetry.FAMILIES) if family.kind == "counter"}
     rated = re.compile(r"\b(?:rate|irate|increase)\((\w+)\{")
     assert [where for where, query in QUERIES.items() if set(rated.findall(query)) != families(query) & counters] == []
 

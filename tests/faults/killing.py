@@ -12,10 +12,11 @@ from urllib.parse import parse_qs
 
 from exporter.days.ledger import Ledger
 from exporter.days.store import Store
-from exporter.model import Report, Window
+from exporter.model import Window
+from exporter.reports import listings, reports
 from tests.integration.processes import Upstream, environment, forked, wait_for
 from tests.oracle import Samples, scrape_samples
-from tests.support import FAMILIES_OF
+from tests.support import of_report
 
 WINDOW_DAYS = 20
 UNDER_WAY = 2
@@ -44,7 +45,7 @@ def kill_at_random(api: Upstream, folder: Path, *, kills: int, seed: int) -> Fig
         home = folder / str(folders)
         asked = _killed(api, home, environ, random.uniform(0, 0.4))
         days = complete_days(home / "data", api, truth)
-        lost = [day for day in asked if (Report.CLAUDE_CODE, day) not in days]
+        lost = [day for day in asked if ("claude_code", day) not in days]
         assert len(lost) <= UNDER_WAY, lost
         asked_for += len(asked)
         found += len(days)
@@ -66,18 +67,17 @@ def _killed(api: Upstream, home: Path, environ: Mapping[str, str], seconds: floa
     return [date.fromisoformat(parse_qs(entry.query)["starting_at"][0]) for entry in log.to("claude_code")]
 
 
-def complete_days(data: Path, api: Upstream, truth: Samples) -> set[tuple[Report, date]]:
+def complete_days(data: Path, api: Upstream, truth: Samples) -> set[tuple[str, date]]:
     """Return the days on disk, after checking that each is whole and right, and that nothing else is shown."""
     with closing(Store(data)) as store:
-        ledger = Ledger(store, max_users=2000)
+        ledger = Ledger(store, reports(), listings())
         window = Window(api.now.date(), api.window_days)
-        page = ledger.publish(window, dict.fromkeys(Report)).page
+        page = ledger.publish(window, dict.fromkeys(ledger.reports)).page
         shown = scrape_samples(page.body.decode())
-        kept = {(report, day) for report in Report for day in store.entries(report)}
-    for report in Report:
-        families = FAMILIES_OF[report.value]
-        expected = {key: value for key, value in truth.items() if key[0].startswith(families) and _day(key)}
-        there = {key: value for key, value in shown.items() if key[0].startswith(families) and _day(key)}
+        kept = {(report, day) for report in ledger.reports for day in store.entries(report)}
+    for report in ledger.reports:
+        expected = {key: value for key, value in of_report(truth, report).items() if _day(key)}
+        there = {key: value for key, value in of_report(shown, report).items() if _day(key)}
         wanted = {key: value for key, value in expected.items() if (report, _day(key)) in kept}
         assert there.keys() == wanted.keys()
         assert {key: float(value) for key, value in there.items()} == {key: float(v) for key, v in wanted.items()}

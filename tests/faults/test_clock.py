@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.demo.organization import Organization
-from exporter.model import Report, Window
+from exporter.model import Window
 from tests.support import DAY, TODAY, MovableTime, api_of, dates_of
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ async def test_midnight_between_the_page_and_the_pruning() -> None:
         await exporter.fill()
         ledger = exporter.refresher._ledger
         before, after = Window(TODAY - DAY, 3), Window(TODAY, 3)
-        ledger.publish(before, dict.fromkeys(Report))
+        ledger.publish(before, dict.fromkeys(ledger.reports))
         ledger.prune(after)
         await exporter.scrape_later(120)
         await exporter.fill()
@@ -65,7 +65,7 @@ async def test_a_day_leaves_the_window_during_the_first_fill(tmp_path: Path) -> 
         await exporter.fill()
         await exporter.scrape_later()
         assert api.wrong(exporter) == []
-        assert oldest not in exporter.store.entries(Report.CLAUDE_CODE)
+        assert oldest not in exporter.store.entries("claude_code")
 
 
 @pytest.mark.parametrize("step", [timedelta(hours=-3), -DAY, -40 * DAY, timedelta(hours=3), DAY, 40 * DAY, 4000 * DAY])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.faults import KINDS
+from tests.simulator.faults import KINDS
 
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"

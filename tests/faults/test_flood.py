@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from exporter.api import transport as client
 from exporter.demo.server import serve_in_thread
+from exporter.reports import NAMES
 from tests.integration.processes import environment, forked, upstream, wait_for
 
 MIB = 1 << 20
@@ -44,13 +45,7 @@ def test_a_small_body_that_decompresses_to_256_mib(tmp_path: Path) -> None:
         return Response(body, headers={"content-encoding": "gzip", "content-type": "application/json"})
 
     app = Starlette(routes=[Route("/{path:path}", respond)])
-    app.state.faults = _NoFaults()
     with serve_in_thread(app) as url, forked(tmp_path, environment(url)) as exporter:
-        wait_for(lambda: exporter.log.count("the body is larger than") == 3, 60, "three refusals")
+        wait_for(lambda: exporter.log.count("the body is larger than") == len(NAMES), 60, "all refusals")
         assert exporter.peak_mib() < 2.5 * client.LARGEST_BODY / MIB + 150
         assert exporter.get("/-/ready").status_code == 503
-
-
-class _NoFaults:
-    def clear(self) -> None:
-        """Do nothing."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message, Scope
 
 from exporter import __version__
-from exporter.exposition.encoder import Page, Pieces
+from exporter.exposition.pieces import Page, Pieces
+from exporter.reports import FAMILIES
 from exporter.telemetry import Telemetry
 from exporter.web.app import Status, create_app
 from exporter.web.toolkit.limits import SecurityHeaders
@@ -28,12 +29,12 @@ class _Pages:
     async def scrape(self, patience: float) -> Page:
         """Return an empty page."""
         assert 0 <= patience <= 60
-        return Pieces().page()
+        return Pieces(FAMILIES).page()
 
 
 def app() -> ASGIApp:
     """Return the application with its security headers."""
-    telemetry = Telemetry()
+    telemetry = Telemetry(["cost"])
     return SecurityHeaders(create_app(_Pages(), telemetry, lambda: Status([], [], "no page"), __version__))
 
 

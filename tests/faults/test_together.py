@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from exporter.demo.faults import KINDS, Kind
 from exporter.demo.organization import Organization
 from tests.load.month import SLOW, Life
+from tests.simulator.faults import KINDS, Kind
 from tests.support import TODAY, MovableTime, api_of
 
 pytestmark = pytest.mark.anyio

@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from exporter import wire
-from exporter.days.store import Store
 from exporter.exposition.encoder import encode, header
 from exporter.model import Family, Sample
+from exporter.reports.claude_code import NAME, ClaudeCodeUsage
+from exporter.reports.report import Report
 from tests.support import TODAY, Api, Exporter, MovableTime
 
 pytestmark = pytest.mark.anyio
@@ -21,15 +21,15 @@ ALWAYS = 3
 
 
 class Calls:
-    """How often a function was called; it does what it did."""
+    """How often a method was called on the report or source of claude_code; it does what it did."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
         self.number = 0
         original: Callable[..., Any] = getattr(owner, name)
 
-        def counted(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - stands for any function
-            self.number += 1
-            return original(*arguments, **named)
+        def counted(of: Any, *arguments: Any) -> Any:  # noqa: ANN401 - stands for any method
+            self.number += getattr(of, "name", NAME) == NAME
+            return original(of, *arguments)
 
         monkeypatch.setattr(owner, name, counted)
 
@@ -42,9 +42,9 @@ def pieces(exporter: Exporter) -> int:
 async def test_a_refresh_in_which_nothing_changed_is_four_requests_and_their_digests(
     api: Api, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No page of usage is parsed, no row is stored or decoded, and no piece of a day or a user is rendered."""
+    """No page of usage is parsed, no row of it is stored or decoded, and no piece of a day or a user is rendered."""
     requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
-    parsed, decoded = Calls(monkeypatch, wire, "claude_code"), Calls(monkeypatch, Store, "usage")
+    parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
     await exporter.scrape_later()
     assert len(api.log) - requests <= 4
     assert (parsed.number, decoded.number) == (0, 0)
@@ -55,14 +55,14 @@ async def test_a_refresh_in_which_nothing_changed_is_four_requests_and_their_dig
 async def test_a_refresh_in_which_today_changed_costs_today(
     api: Api, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One page is parsed, nothing is decoded, and the users of today are rendered, each once."""
+    """One page is parsed, one day is decoded, and the users of today are rendered, each once."""
     api.organization.restate(TODAY, 2)
     users_of_today = {str(record["actor"]) for record in api.organization.claude_code_records(TODAY, api.time.now())}
     requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
-    parsed, decoded = Calls(monkeypatch, wire, "claude_code"), Calls(monkeypatch, Store, "usage")
+    parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
     await exporter.scrape_later()
     assert len(api.log) - requests <= 4
-    assert (parsed.number, decoded.number) == (1, 0)
+    assert (parsed.number, decoded.number) == (1, 1)
     assert pieces(exporter) - rendered <= ALWAYS + 2 + len(users_of_today)  # two: today's usage, today's bill
     assert exporter.store.statements - statements <= 4 * 3 + 4
 
@@ -77,9 +77,9 @@ async def test_a_scrape_of_a_fresh_page_costs_nothing(api: Api, exporter: Export
 async def test_a_start_adds_up_the_days_that_are_not_settled_and_no_others(
     api: Api, exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Today and yesterday; the sums of the others were kept."""
+    """Today and yesterday; the sums of the others were stored."""
     exporter.store.close()
-    decoded = Calls(monkeypatch, Store, "usage")
+    decoded = Calls(monkeypatch, Report, "unpack")
     async with api.exporter(tmp_path / "data", MovableTime()) as again:
         assert decoded.number == 2
         assert again.refresher.page.series + 2 == exporter.refresher.page.series  # anthropic_up: not tried yet

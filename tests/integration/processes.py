@@ -27,12 +27,11 @@ import pytest
 from starlette.applications import Starlette
 
 from exporter import cli
-from exporter.demo.api import create_api
-from exporter.demo.faults import Faults
 from exporter.demo.organization import Organization
-from exporter.demo.server import serve_in_thread
 from tests.oracle import Samples, differences, expected_samples, scrape_samples
-from tests.support import KEY
+from tests.simulator.api import create_api, serve_in_thread
+from tests.simulator.faults import Faults
+from tests.support import KEY, REPORTS
 
 ROOT = Path(__file__).parents[2]
 _FORKS = multiprocessing.get_context("forkserver")
@@ -52,7 +51,7 @@ def wait_for(condition: Callable[[], _T], seconds: float = 30, what: str = "the 
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, for programs that can not choose one themselves."""
+    """Return a port that nobody listens on, for programs that cannot choose one themselves."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -160,11 +159,11 @@ class Running:
         return scrape_samples(self.get("/metrics").text)
 
     def filled(self, seconds: float = 60) -> "Running":
-        """Wait until every day of both reports was read."""
+        """Wait until every day of every report was read."""
 
         def full() -> bool:
             samples = self.samples()
-            return all(samples.get(_coverage(report)) == 1 for report in ("claude_code", "cost"))
+            return all(samples.get(_coverage(report)) == 1 for report in REPORTS)
 
         wait_for(full, seconds, "a full page")
         return self

@@ -11,15 +11,15 @@ from typing import NamedTuple
 import psutil  # type: ignore[import-untyped]
 
 from exporter.days.database import FILE
-from exporter.demo.faults import KINDS, Kind
 from exporter.demo.organization import Organization
-from tests.support import AFTERNOON, DAY, KEY, REPORT_PATHS, TODAY, Api, Exporter, MovableTime, api_of
+from tests.simulator.faults import KINDS, Kind
+from tests.support import AFTERNOON, DAY, KEY, REPORT_PATHS, REPORTS, TODAY, Api, Exporter, MovableTime, api_of
 
 SLOW: set[Kind] = {"slow_drip", "hang", "huge"}
 """Failures that end by a time-out in real time."""
 _QUICK = [kind for kind in KINDS if kind not in SLOW]
 _ERRORS: list[Kind] = ["401", "403", "404", "429_reset", "429_bare", "500", "529", "html", "empty_object", "reset"]
-_PATHS = ("claude_code", "cost_report", "/me", "/workspaces", "")
+_PATHS = (*REPORT_PATHS.values(), "/me", "/workspaces", "")
 WRITE_AHEAD_LOG = 4
 """MiB that SQLite lets its log grow to before it copies it into the database (1000 pages)."""
 _OFTEN = timedelta(hours=2)
@@ -107,7 +107,7 @@ class Life:
     async def wrong(self) -> list[str]:
         """Return a line for each number that is wrong, health included."""
         exporter = await self.exporter()
-        down = [report for report in ("claude_code", "cost") if exporter.health("up", report) != 1]
+        down = [report for report in REPORTS if exporter.health("up", report) != 1]
         return [*self.api.wrong(exporter), *(f"{report} is down" for report in down)]
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import httpx
 
-from exporter.demo.faults import Faults
 from tests.integration.processes import Running, Upstream, environment, started, upstream, wait_for
 from tests.oracle import differences, scrape_samples
+from tests.simulator.faults import Faults
 
 ROUNDS = 5
 HEADERS = {"accept-encoding": "gzip", "x-prometheus-scrape-timeout-seconds": "1"}

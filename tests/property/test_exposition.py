@@ -11,7 +11,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from prometheus_client.registry import Collector
 
-from exporter.exposition.encoder import Pieces, encode, header
+from exporter.exposition.encoder import encode, header
+from exporter.exposition.pieces import Pieces
 from exporter.model import Family, Sample
 from tests.property.strategies import text
 
@@ -105,18 +106,17 @@ def test_a_gzip_member_holds_body_and_tail(samples: dict[str, list[Sample]], tai
 def test_pieces_after_any_changes_are_fresh_pieces_of_what_they_hold(
     changes: list[tuple[str, dict[str, list[Sample]] | None]],
 ) -> None:
-    """Put, put anew and dropped in any order: the page is as if it had never been else."""
+    """Put, replaced and removed in any order: the page is as if it had never been different."""
     changed, held = Pieces(FAMILIES), dict[str, dict[str, list[Sample]]]()
     for key, samples in changes:
+        changed.change("x", {key: samples})
         if samples is None:
-            changed.drop(key)
             held.pop(key, None)
         else:
-            changed.put(key, samples)
             held[key] = samples
     fresh = Pieces(FAMILIES)
     for key, samples in held.items():
-        fresh.put(key, samples)
+        fresh.put(f"x {key}", samples)
     assert changed.page() == fresh.page()
 
 

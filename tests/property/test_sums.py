@@ -1,160 +1,149 @@
-"""Sums of parts equal totals, and what is taken out leaves nothing behind."""
+"""Sums of parts equal totals, and what is subtracted leaves nothing behind."""
 
-from collections import Counter
-from contextlib import suppress
+from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from exporter.exposition.encoder import Pieces
-from exporter.model import EXACT, Actor, CostRow, ModelUse, UsageRow
-from exporter.reports.sums import (
-    TOKEN_TYPES,
-    Checkpoint,
-    UserBook,
-    UserSums,
-    by_actor,
-    cost_sums,
-    day_sums,
-    pseudonymous,
+from exporter.exposition.pieces import Pieces
+from exporter.model import Window
+from exporter.reports import claude_code, cost, families
+from exporter.reports.claude_code import Usage
+from exporter.reports.names import Names
+from exporter.reports.sums import Group, add, grouped, merge, subtract, total
+from exporter.reports.usage_rows import Row
+from tests.bodies import TODAY, day
+from tests.property.strategies import cost_days, usage_days
+
+WINDOW = Window(TODAY, 10)
+MONEY = st.decimals(-(10**12), 10**12, allow_nan=False, places=20)
+entries = st.lists(
+    st.tuples(st.sampled_from("abc"), st.tuples(st.integers(0, 9), st.integers(0, 9)), MONEY), max_size=8
 )
-from exporter.snapshot import folded, user_samples
-from tests.property.strategies import TODAY, cost_days, day, usage_days
-
-BASE = day(400)
+Entry = tuple[str, tuple[int, int], Decimal]
 
 
-def money(amounts: list[Decimal]) -> Decimal:
-    """Return the exact sum."""
-    total = Decimal(0)
-    for amount in amounts:
-        total = EXACT.add(total, amount)
-    return total
+def exact(amounts: list[Decimal]) -> Fraction:
+    """Return the sum by arithmetic of another kind."""
+    return sum(map(Fraction, amounts), Fraction())
 
 
-def tokens(use: ModelUse) -> list[int]:
-    """Return the four counts in the order of TOKEN_TYPES."""
-    return [getattr(use, name) for name in TOKEN_TYPES]
-
-
-def held(book: UserBook) -> dict[Actor, dict[str, object]]:
-    """Return all that a book holds."""
-    return {actor: {name: getattr(sums, name) for name in UserSums.__slots__} for actor, sums in book.users.items()}
-
-
-@given(usage_days)
-def test_the_sums_of_a_day_are_those_of_its_records(rows: list[UsageRow]) -> None:
-    """Whether records are first summed by actor or not, and in which order they came."""
-    merged = by_actor(rows)
-    sums = day_sums(merged)
-    for field in ("sessions", "lines_added", "lines_removed", "commits", "pull_requests"):
-        assert getattr(sums, field) == sum(getattr(row, field) for row in rows)
-    assert sum(sums.active_users.values()) == len({row.actor for row in rows}) == len(merged)
-    for name in {name for row in rows for name in row.models}:
-        parts = [row.models[name] for row in rows if name in row.models]
-        assert tokens(sums.models[name]) == [sum(column) for column in zip(*map(tokens, parts), strict=True)]
-        assert sums.models[name].cents == money([use.cents for use in parts])
-    for name in {name for row in rows for name in row.tools}:
-        parts_of_tool = [row.tools[name] for row in rows if name in row.tools]
-        assert sums.tools[name] == tuple(sum(column) for column in zip(*parts_of_tool, strict=True))
-    assert by_actor(rows[::-1]) == merged
+@given(entries, st.data())
+def test_groups_are_the_sums_of_their_rows_however_they_came(rows: list[Entry], data: st.DataObject) -> None:
+    """Grouped at once, added one by one, merged, or left over after others were subtracted: the same."""
+    more = data.draw(entries)
+    groups = grouped(rows, key=lambda row: row[0], counts=lambda row: row[1], cents=lambda row: row[2])
+    for key, group in groups.items():
+        of_key = [row for row in rows if row[0] == key]
+        assert group.rows == len(of_key)
+        assert group.counts == [sum(row[1][column] for row in of_key) for column in (0, 1)]
+        assert Fraction(group.cents) == exact([row[2] for row in of_key])
+    assert groups.keys() == {row[0] for row in rows}
+    assert Fraction(total(row[2] for row in rows)) == exact([row[2] for row in rows])
+    added: dict[str, Group] = {}
+    for row in data.draw(st.permutations([*rows, *more])):
+        add(added, *row)
+    for row in data.draw(st.permutations(more)):
+        subtract(added, *row)
+    assert added == groups
+    halves = [grouped(half, lambda row: row[0], lambda row: row[1], lambda row: row[2]) for half in (rows, more)]
+    merged: dict[str, Group] = {}
+    for half in halves:
+        merge(merged, half)
+    both = [*rows, *more]
+    assert merged == grouped(both, lambda row: row[0], lambda row: row[1], lambda row: row[2])
 
 
 @given(cost_days)
-def test_a_bill_by_line_and_by_workspace_is_the_same_money(rows: list[CostRow]) -> None:
+def test_a_bill_by_line_and_by_workspace_is_the_same_money(rows: list[cost.Row]) -> None:
     """To the last digit, and no line is lost."""
-    sums, total = cost_sums(rows), money([row.cents for row in rows])
-    assert money(list(sums.lines.values())) == money(list(sums.workspaces.values())) == total
+    sums, money = cost.day_sums(rows), exact([row.cents for row in rows])
+    for groups in (sums.lines, sums.workspaces):
+        assert exact([group.cents for group in groups.values()]) == money
+        assert sum(group.rows for group in groups.values()) == len(rows)
     assert set(sums.lines) == {(row.model, row.cost_type, row.token_type) for row in rows}
-    assert set(sums.workspaces) == {row.workspace_id for row in rows}
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), usage_days), max_size=8))
-def test_a_book_after_any_changes_is_a_fresh_book_of_its_days(changes: list[tuple[int, list[UsageRow]]]) -> None:
-    """Days are put, restated and taken away in any order: every sum, model and bit is as if it had never been else."""
-    book, days = UserBook(BASE), dict[date, list[UsageRow]]()
+def filled(days: dict[date, list[Row]], max_users: int = 2000) -> Usage:
+    """Return a view of these days."""
+    view = Usage(Names(), max_users)
+    for of, rows in days.items():
+        view.replace(of, (), rows)
+    return view
+
+
+def page(*views: Usage) -> bytes:
+    """Return the page of what has changed in each view, one after the other."""
+    pieces = Pieces(families([claude_code.report()], ()))
+    for view in views:
+        pieces.change("x", view.changes(WINDOW, set(WINDOW.dates())))
+    return pieces.page().body
+
+
+def state(view: Usage) -> tuple[Any, ...]:
+    """Return all sums of a view, with the dates of each user counted from the first day of the calendar."""
+    first = (view.users.base - date.min).days
+    users = {actor: replace(user, dates=user.dates << first) for actor, user in view.users.sums.items()}
+    return view.by_day.sums, users
+
+
+changes = st.lists(st.tuples(st.integers(0, 9), st.none() | usage_days), max_size=8)
+
+
+@given(changes, st.integers(0, 3))
+def test_a_view_after_any_changes_is_a_fresh_view_of_its_days(
+    changes: list[tuple[int, list[Row] | None]], max_users: int
+) -> None:
+    """Days are read, restated and removed in any order: sums and page are as if they had never been different.
+
+    The page is made of changes alone, so every user whose sums have changed is told; folded users included.
+    """
+    view, days = Usage(Names(), max_users), dict[date, list[Row]]()
+    pieces = Pieces(families([claude_code.report()], ()))
     for age, rows in changes:
-        of = day(age)
-        if of in days:
-            book.remove_day(of, days.pop(of))
-        if age % 3:
-            days[of] = by_actor(rows)
-            book.add_day(of, days[of])
-    fresh = UserBook(BASE)
+        view.replace(day(age), days.pop(day(age), ()), rows)
+        if rows is not None:
+            days[day(age)] = rows
+        pieces.change("x", view.changes(WINDOW, set(WINDOW.dates())))
+    fresh = filled(days, max_users)
+    assert state(view) == state(fresh)
+    if changes:
+        assert pieces.page().body == page(fresh)
     for of, rows in days.items():
-        fresh.add_day(of, rows)
-    assert held(book) == held(fresh)
-    for of, rows in days.items():
-        book.remove_day(of, rows)
-    assert book.users == {}
+        view.replace(of, rows, None)
+    assert state(view) == ({}, {})
 
 
-@given(usage_days, usage_days)
-def test_the_actors_whose_sums_changed_are_told(rows: list[UsageRow], others: list[UsageRow]) -> None:
-    """All of them, and nobody else: their pieces of the page are rendered again."""
-    book = UserBook(BASE)
-    book.add_day(day(1), by_actor(others))
-    before = held(book)
-    changed = book.add_day(TODAY, by_actor(rows))
-    after = held(book)
-    assert {actor for actor in after if after[actor] != before.get(actor)} == changed
-    assert book.remove_day(TODAY, by_actor(rows)) == changed
-    assert held(book) == before
+@given(st.dictionaries(st.integers(0, 9).map(day), usage_days, max_size=4))
+def test_kept_sums_come_back_as_they_were(days: dict[date, list[Row]]) -> None:
+    """Through JSON: every user, bit, model and digit of the money, so that days are added and removed as before."""
+    view, again = filled(days), Usage(Names(), 2000)
+    assert set(again.load(view.dump())) == days.keys()
+    assert state(again) == state(view)
+    assert page(again) == page(view)
+    for of, rows in days.items():
+        again.replace(of, rows, None)
+    assert state(again) == ({}, {})
 
 
 @given(usage_days, st.integers(0, 6))
-def test_folding_loses_nothing(rows: list[UsageRow], limit: int) -> None:
-    """Every sum over users is the same with any number of names; at most `limit` keep theirs."""
-    book = UserBook(BASE)
-    book.add_day(TODAY, by_actor(rows))
-    named, rest = folded(book.users, limit)
-    assert len(named) <= max(limit, 0) or len(book.users) <= limit
-    assert not named & rest.keys()
-    shown = [book.users[actor] for actor in named] + list(rest.values())
-    assert money([user.cents for user in shown]) == money([user.cents for user in book.users.values()])
-    for field in ("sessions", "commits", "lines_added", "accepted", "rejected", *TOKEN_TYPES):
-        assert sum(getattr(user, field) for user in shown) == sum(getattr(user, field) for user in book.users.values())
-    if rest:
-        dearest = max(user.cents for user in book.users.values())
-        assert limit == 0 or any(book.users[actor].cents == dearest for actor in named) or has_other(book)
-    pieces = Pieces()
-    for actor, sums in [*((actor, book.users[actor]) for actor in named), *rest.items()]:
-        pieces.put(repr(actor), user_samples(actor, sums, BASE))
-
-
-def has_other(book: UserBook) -> bool:
-    """Return whether a user is called `other`, who gives up that name."""
-    return any(actor.name == "other" for actor in book.users)
-
-
-@given(usage_days)
-def test_digests_keep_users_apart_and_their_numbers_together(rows: list[UsageRow]) -> None:
-    """A page of digests has as many users as one of names, with the same numbers."""
-    plain, hashed = by_actor(rows), by_actor(pseudonymous(rows, b"key"))
-    assert Counter(repr(row[1:]) for row in hashed) == Counter(repr(row[1:]) for row in plain)
-    assert {row.actor.name for row in hashed}.isdisjoint(row.actor.name for row in plain)
-
-
-@given(st.dictionaries(st.integers(0, 9).map(day), usage_days.map(by_actor), max_size=4))
-def test_kept_sums_come_back_as_they_were(days: dict[date, list[UsageRow]]) -> None:
-    """Through text: every user, bit, model and digit of the money, so that days are added and removed as before."""
-    book = UserBook(BASE)
-    for of, rows in days.items():
-        book.add_day(of, rows)
-    sums = {of: day_sums(rows) for of, rows in days.items()}
-    digests = {of: f"digest of {of}" for of in days}
-    again = Checkpoint.restored(Checkpoint(book, sums, digests).dumped())
-    assert (again.days, again.digests, again.book.base) == (sums, digests, BASE)
-    assert held(again.book) == held(book)
-    for of, rows in days.items():
-        again.book.remove_day(of, rows)
-    assert again.book.users == {}
-
-
-@given(st.text(max_size=60) | st.text('{}[]":,0123456789-basedy\n', max_size=60))
-def test_a_damaged_checkpoint_is_one_of_four_errors(text: str) -> None:
-    """Those that its reader foresees; it then adds up the days again."""
-    with suppress(ValueError, TypeError, KeyError, ArithmeticError):
-        Checkpoint.restored(text)
+def test_folding_loses_nothing(rows: list[Row], limit: int) -> None:
+    """Every sum over users is the same with any number of names, and at most `limit` keep theirs."""
+    sums: list[dict[str, float]] = []
+    for most in (limit, 2000):
+        found: dict[str, float] = defaultdict(int)
+        shown = filled({TODAY: rows}, most).changes(WINDOW, set(WINDOW.dates()))
+        for key, samples in shown.items():
+            for family, of_user in (samples or {}).items() if key.startswith("user ") else ():
+                if not family.endswith(("_dates", "_seconds", "_usd")):
+                    for labels, value in of_user:
+                        found[repr((family, labels[1:]))] += value
+        sums.append({key: value for key, value in found.items() if value})
+        named = {key for key in shown if key.startswith("user ") and not key.endswith("\0other")}
+        assert len(named) <= most
+    assert sums[0] == sums[1]

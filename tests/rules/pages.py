@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from exporter.demo.organization import Organization
+from exporter.reports import reports
 from tests.oracle import Key, expected_samples
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"
 WINDOW = 90
-REPORTS = ("claude_code", "cost")
+REPORTS = tuple(report.name for report in reports())
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEK = timedelta(days=7)
 _FINAL = time(12)
@@ -96,7 +97,7 @@ def _settled(day: date) -> datetime:
 
 def _health(page: Page, now: datetime) -> Page:
     """Return what a healthy exporter says about itself at `now`."""
-    data = {"claude_code": "anthropic_claude_code_daily_active_users", "cost": "anthropic_cost_usd"}
+    data = {report.name: report.families[0].name for report in reports()}
     health: dict[Key, float] = {
         ("up", frozenset()): 1,
         ("anthropic_exporter_build_info", frozenset({("version", "1"), ("python", "3")})): 1,

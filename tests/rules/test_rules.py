@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.catalogue import FAMILIES
+from exporter import reports, telemetry
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]  # promtool takes seconds, minutes on a busy machine
 
@@ -25,7 +25,9 @@ SELECTOR = re.compile(r"([a-zA-Z_][\w:]*)\{([^{}]*)\}")
 NAME = re.compile(r"\b(?:anthropic_\w+|[a-z_]+:anthropic_\w+:\w+|anthropic:\w+:\w+)\b(?!:)")
 LABEL = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 
-LABELS = {family.name: set(family.labels) | {"job", "instance"} for family in FAMILIES} | {"up": {"job", "instance"}}
+LABELS = {
+    family.name: set(family.labels) | {"job", "instance"} for family in (*reports.FAMILIES, *telemetry.FAMILIES)
+} | {"up": {"job", "instance"}}
 CALENDAR = {"age", "week", "weekday"}
 """Labels that the calendar rule makes."""
 

@@ -1,9 +1,8 @@
-"""Every way in which a report can fail: its numbers stay, the other one goes on, one line is logged, it heals."""
+"""Every way in which a report can fail: its numbers stay, the others continue, one line is logged, it recovers."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,22 +11,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.api import transport as client
-from exporter.api.transport import CostDays, Mark, UsageDay
-from exporter.days.ledger import Ledger
-from exporter.days.store import Store
-from exporter.demo.faults import KINDS, Fault, Gate, Kind
+from exporter.api.refusals import REFUSED_PAUSE
 from exporter.demo.organization import Organization
-from exporter.errors import ApiTimeout, Reason
-from exporter.model import Directory
-from exporter.refresh.plan import REFUSED_PAUSE
-from exporter.refresh.refresher import Refresher
-from exporter.telemetry import Telemetry
+from exporter.errors import Reason
+from exporter.reports import NAMES
+from tests.simulator.faults import KINDS, Fault, Gate, Kind
 from tests.support import (
     DAY,
     FAMILIES_OF,
     KEY,
     REPORT_PATHS,
+    REPORTS,
     TODAY,
+    WARM_REQUESTS,
     Api,
     Exporter,
     MovableTime,
@@ -38,7 +34,6 @@ from tests.support import (
 )
 
 pytestmark = pytest.mark.anyio
-REPORTS = ("claude_code", "cost")
 REASON_OF: dict[Kind, Reason] = {
     "401": "unauthorized",
     "403": "forbidden",
@@ -107,7 +102,7 @@ def fail(api: Api, kind: Kind, report: str) -> Fault:
 @contextmanager
 def impatient(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make time-outs and the largest body small while something hangs or floods."""
-    http = exporter.refresher._source._http  # type: ignore[attr-defined]
+    http = exporter.refresher._fetcher._api._http  # type: ignore[attr-defined]
     patient, http.timeout = http.timeout, httpx.Timeout(0.5)
     with monkeypatch.context() as patch:
         patch.setattr(client, "LARGEST_BODY", 1 << 17)
@@ -120,8 +115,7 @@ def impatient(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 async def test_one_report_fails(
     few: Organization, time: MovableTime, monkeypatch: pytest.MonkeyPatch, kind: Kind, report: str
 ) -> None:
-    """Its numbers stay, `up` tells, the other goes on, one line is logged, no request in the pause, then it heals."""
-    (other,) = {*REPORTS} - {report}
+    """Its numbers stay, `up` is 0, the others continue, one line is logged, no request in the pause, it recovers."""
     async with api_of(few, time, exporter_window_days=3) as api, api.exporter(None) as exporter:
         await exporter.fill()
         before = of_report(exporter.shown(), report)
@@ -131,7 +125,7 @@ async def test_one_report_fails(
             fault = fail(api, kind, report)
             await exporter.scrape_later()
             assert of_report(exporter.shown(), report) == before
-            assert_down(api, exporter, report, other, kind)
+            assert_down(api, exporter, report, kind)
             await assert_left_alone(api, exporter, report)
             await exporter.scrape_later(pause_of(exporter, report))
             assert fault.hits >= 2
@@ -139,21 +133,20 @@ async def test_one_report_fails(
             assert warning["reason"] == REASON_OF[kind]
             assert warning["retry_in_seconds"] == pytest.approx(PAUSE_OF.get(kind, 1.1), rel=0.15)
             assert KEY not in str(lines)
-            assert KEY not in str(exporter.refresher.standings[report].error)
+            assert KEY not in str(exporter.refresher.health[report].error)
             api.faults.clear()
         with capture_logs() as lines:
             await exporter.scrape_later(REFUSED_PAUSE + 1)
         assert len(matching(lines, log_level="info", report=report)) == 1
         assert api.wrong(exporter) == []
-        assert exporter.health("up", report) == exporter.health("up", other) == 1
+        assert exporter.up() == {1}
         assert exporter.own("report_failing", report=report, reason=REASON_OF[kind]) == 0
 
 
-def assert_down(api: Api, exporter: Exporter, report: str, other: str, kind: Kind) -> None:
-    """Check what the page says of a report that fails, and of the other one."""
-    assert exporter.health("up", report) == 0
-    assert exporter.health("up", other) == 1
-    assert [line for line in api.wrong(exporter) if line.startswith(FAMILIES_OF[other])] == []
+def assert_down(api: Api, exporter: Exporter, report: str, kind: Kind) -> None:
+    """Check what the page says of a report that fails, and of the others."""
+    assert {name: exporter.health("up", name) for name in REPORTS} == {name: name != report for name in REPORTS}
+    assert {line.partition("{")[0] for line in api.wrong(exporter)} <= {*FAMILIES_OF[report]}
     assert exporter.own("report_failing", report=report, reason=REASON_OF[kind]) == 1
     assert exporter.own("api_request_failures_total", report=report, reason=REASON_OF[kind]) >= 1  # type: ignore[operator]
     left = exporter.own("report_paused_until_timestamp_seconds", report=report)
@@ -161,17 +154,17 @@ def assert_down(api: Api, exporter: Exporter, report: str, other: str, kind: Kin
 
 
 async def assert_left_alone(api: Api, exporter: Exporter, report: str) -> None:
-    """Check that nothing is asked while the pause lasts, and that a scrape does not wait for it."""
-    asked = len(api.log.to(REPORT_PATHS[report]))
+    """Check that nothing is requested during the pause, and that a scrape does not wait for it."""
+    requests = api.requests(report)
     exporter.time.advance(pause_of(exporter, report) / 2)
     async with asyncio.timeout(20):
         await exporter.scrape(3600)
-    assert len(api.log.to(REPORT_PATHS[report])) == asked
+    assert api.requests(report) == requests
 
 
 def pause_of(exporter: Exporter, report: str) -> float:
-    """Return for how many seconds a report is left alone from now on."""
-    return exporter.refresher.standings[report].paused_until - exporter.time.monotonic()
+    """Return for how many seconds a report is paused from now on."""
+    return exporter.refresher.health[report].paused_until - exporter.time.monotonic()
 
 
 def only_warning(lines: list[Any], report: str) -> dict[str, Any]:
@@ -182,7 +175,7 @@ def only_warning(lines: list[Any], report: str) -> dict[str, Any]:
 
 
 async def test_connection_refused(few: Organization, time: MovableTime) -> None:
-    """With no server there, both reports are down with the numbers they have, and come back when it does."""
+    """Without a server, all reports are down and keep their numbers; they recover when the server is back."""
     async with api_of(few, time, exporter_window_days=3) as api, api.exporter(None) as exporter:
         await exporter.fill()
         page = exporter.refresher.page
@@ -192,17 +185,17 @@ async def test_connection_refused(few: Organization, time: MovableTime) -> None:
                 await exporter.scrape_later(100)
         assert {only_warning(lines, report)["reason"] for report in REPORTS} == {"network"}
         assert page.body.splitlines()[0:100] == exporter.refresher.page.body.splitlines()[0:100]
-        assert exporter.health("up", "claude_code") == exporter.health("up", "cost") == 0
+        assert exporter.up() == {0}
         async with answering_again(api.app, api.url):
             await exporter.scrape_later()
             assert api.wrong(exporter) == []
-            assert exporter.health("up", "claude_code") == exporter.health("up", "cost") == 1
+            assert exporter.up() == {1}
 
 
 async def test_a_body_that_drips_for_longer_than_a_request_may_last(
     few: Organization, time: MovableTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bytes that come steadily, each within the read time-out, are no reason to wait for ever."""
+    """Bytes that come steadily, each within the read time-out, are no reason to wait forever."""
     async with api_of(few, time, exporter_window_days=2) as api, api.exporter(None) as exporter:
         await exporter.fill()
         before = of_report(exporter.shown(), "claude_code")
@@ -219,7 +212,7 @@ async def test_a_body_that_drips_for_longer_than_a_request_may_last(
 
 
 async def test_one_bad_day_of_a_bill_spoils_no_other(few: Organization, time: MovableTime) -> None:
-    """A day of cost_report whose amount is no amount keeps its numbers; the others of the same answer are taken."""
+    """A day of cost_report with an invalid amount keeps its numbers; the others of the same answer are taken."""
     async with api_of(few, time, exporter_window_days=3) as api, api.exporter(None) as exporter:
         await exporter.fill()
         for day in (TODAY, TODAY - DAY):
@@ -246,8 +239,8 @@ async def test_a_cursor_that_expires_once(time: MovableTime) -> None:
         assert exporter.health("up", "claude_code") == 1
 
 
-async def test_names_stay_when_they_can_not_be_read(few: Organization, time: MovableTime, tmp_path: Path) -> None:
-    """Without /me and /workspaces the names that were read stay, also over a restart; both reports are up."""
+async def test_names_stay_when_they_cannot_be_read(few: Organization, time: MovableTime, tmp_path: Path) -> None:
+    """Without /me and /workspaces the names that were read stay, also over a restart; the reports are up."""
     async with api_of(few, time, exporter_window_days=2) as api:
         async with api.exporter(tmp_path) as exporter:
             await exporter.fill()
@@ -255,13 +248,13 @@ async def test_names_stay_when_they_can_not_be_read(few: Organization, time: Mov
             time.advance(DAY)
             await exporter.scrape()
             assert exporter.own("report_failing", report="directory", reason="server") == 1
-            assert exporter.health("up", "claude_code") == exporter.health("up", "cost") == 1
+            assert exporter.up() == {1}
         async with api.exporter(tmp_path) as exporter:
             assert api.wrong(exporter) == []
 
 
 async def test_a_bad_settled_day_makes_no_storm(few: Organization, time: MovableTime) -> None:
-    """One old day that fails for hours: no scrape asks for more than it must, `up` stays 0, one line is logged."""
+    """One old day that fails for hours: one more request per scrape, `up` stays 0, one line is logged."""
     bad = TODAY - 4 * DAY
     async with api_of(few, time, exporter_window_days=20) as api, api.exporter(None) as exporter:
         await exporter.fill()
@@ -272,7 +265,7 @@ async def test_a_bad_settled_day_makes_no_storm(few: Organization, time: Movable
             for _ in range(40):
                 api.log.clear()
                 await exporter.scrape_later()
-                assert len(api.log) <= 5
+                assert len(api.log) <= WARM_REQUESTS + 1
                 ups.append(exporter.health("up", "claude_code") or 0.0)
         assert ups == sorted(ups, reverse=True)
         assert ups[-1] == 0
@@ -282,7 +275,7 @@ async def test_a_bad_settled_day_makes_no_storm(few: Organization, time: Movable
         assert exporter.health("up", "claude_code") == 1
 
 
-async def test_a_bad_day_of_the_first_fill_holds_up_no_other(few: Organization, time: MovableTime) -> None:
+async def test_a_bad_day_of_the_first_fill_delays_no_other(few: Organization, time: MovableTime) -> None:
     """All other days are read, coverage says what is missing, and the bad day is read when it can be."""
     bad = TODAY - 2 * DAY
     async with api_of(few, time, exporter_window_days=10) as api, api.exporter(None) as exporter:
@@ -310,54 +303,13 @@ async def test_a_refused_key_and_a_new_one(few: Organization, time: MovableTime,
     async with api_of(few, time, **given) as api, api.exporter(None) as exporter:
         with capture_logs() as lines:
             await exporter.fill()
-            assert len(api.log) == 3  # each report, and the names
+            assert len(api.log) == len(NAMES)
             for _ in range(4):
                 await exporter.scrape_later()
-            assert len(api.log) == 3
-        assert "put a new Admin key" in only_warning(lines, "cost")["event"]
-        assert exporter.health("up", "claude_code") == exporter.health("up", "cost") == 0
+            assert len(api.log) == len(NAMES)
+        assert "put a new Admin key" in only_warning(lines, "cost")["error"]
+        assert exporter.up() == {0}
         file.write_text(KEY)
         await exporter.scrape()
         assert api.wrong(exporter) == []
-        assert exporter.health("up", "claude_code") == exporter.health("up", "cost") == 1
-
-
-class _Defective:
-    """A source that fails once as an API does, and then as no source should."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    async def claude_code(self, day: date, known: tuple[Mark, ...] = ()) -> UsageDay:  # noqa: ARG002 - the protocol's
-        """Fail."""
-        self.asked += 1
-        if self.asked == 1:
-            raise ApiTimeout("no answer")
-        raise RuntimeError("a defect")
-
-    async def cost(self, first: date, last: date) -> CostDays:
-        """Return no cost for each day."""
-        return {first + age * DAY: [] for age in range((last - first).days + 1)}
-
-    async def directory(self) -> Directory:
-        """Return no names."""
-        return Directory(None, {})
-
-    def key_changed(self) -> bool:
-        """Return that it did not."""
-        return False
-
-
-async def test_a_defect_makes_no_storm(time: MovableTime) -> None:
-    """A refresh that breaks off is logged with its traceback, and begun again when the page is old, not at once."""
-    source, store = _Defective(), Store(None)
-    refresher = Refresher(source, Ledger(store, max_users=10), Telemetry(), time.clock, window_days=2, ttl=60)
-    await refresher.start()
-    with capture_logs() as lines:
-        for _ in range(3):
-            time.advance(61)
-            await refresher.scrape(5)
-    assert source.asked == 3
-    assert len(matching(lines, log_level="error")) == 2
-    await refresher.stop()
-    store.close()
+        assert exporter.up() == {1}

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from exporter import __version__, service
 from exporter.demo.organization import Organization
+from exporter.reports import claude_code
 from exporter.web.app import create_app
 from tests.support import DAY, TODAY, Api, Exporter, MovableTime, api_of
 
@@ -46,8 +47,9 @@ async def everything(exporter: Exporter, folder: Path, lines: list[Any]) -> byte
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as browser:
         status = (await browser.get("/")).content
     files = await asyncio.to_thread(lambda: [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()])
-    unpacked = [repr(exporter.store.usage(TODAY - age * DAY)).encode() for age in range(10)]
-    return b"\n".join([exporter.refresher.page.body, status, repr(lines).encode(), *files, *unpacked])
+    usage = claude_code.report()
+    rows = [usage.unpack(exporter.store.rows(usage.name, day)) for day in exporter.store.entries(usage.name)]
+    return b"\n".join([exporter.refresher.page.body, status, repr((lines, rows)).encode(), *files])
 
 
 async def filled(api: Api, folder: Path) -> bytes:
@@ -105,20 +107,8 @@ async def test_a_changed_mind(few: Organization, time: MovableTime, tmp_path: Pa
                 await exporter.fill()
                 key = (tmp_path / "user-hash.key").read_bytes()
                 assert api.wrong(exporter, user_label=digest(key) if label == "hash" else "none") == []
-        assert "users are named otherwise now" in lines[0]["event"]
+        assert "stored days have another format" in lines[0]["event"]
         api.given["exporter_user_label"] = "email"
         async with api.exporter(tmp_path) as exporter:
             await exporter.fill()
             assert api.wrong(exporter) == []
-
-
-async def test_another_key_of_the_digests(few: Organization, time: MovableTime, tmp_path: Path) -> None:
-    """Days under the old key are read again: no user is shown as two."""
-    settings = {"exporter_user_label": "hash", "exporter_user_hash_key": HASH_KEY, "exporter_window_days": 5}
-    async with api_of(few, time, **settings) as api:
-        async with api.exporter(tmp_path) as exporter:
-            await exporter.fill()
-        api.given["exporter_user_hash_key"] = HASH_KEY[::-1]
-        async with api.exporter(tmp_path) as exporter:
-            await exporter.fill()
-            assert api.wrong(exporter, user_label=digest(HASH_KEY[::-1].encode())) == []

@@ -8,10 +8,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.exposition.encoder import Page, Pieces
+from exporter.exposition.pieces import Page, Pieces
+from exporter.reports import FAMILIES
 from exporter.telemetry import Telemetry
 from exporter.web.app import ReportStatus, Status, create_app, moment
-from tests.unit.rows import NOW
+from tests.bodies import NOW
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ class Pages:
     """A source of one page that records how long each scrape would have waited."""
 
     def __init__(self) -> None:
-        pieces = Pieces()
+        pieces = Pieces(FAMILIES)
         pieces.put("x", {"anthropic_up": [(("cost",), 1)]})
         self.page = pieces.page()
         self.ready = True
@@ -48,7 +49,7 @@ def shown() -> Status:
 @pytest.fixture
 async def browser(pages: Pages) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client that accepts no compression by default."""
-    app = create_app(pages, Telemetry(), shown, "9.9.9")
+    app = create_app(pages, Telemetry(["cost"]), shown, "9.9.9")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://exporter.example.test", headers={"accept-encoding": "identity"}
@@ -125,7 +126,7 @@ async def test_a_scrape_waits_for_prometheus_s_timeout_less_half_a_second(
 
 async def test_own_metrics_are_rendered_at_most_once_a_second(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     """For each format, so that no scrape gets the wrong one."""
-    telemetry, now = Telemetry(), [100.0]
+    telemetry, now = Telemetry(["cost"]), [100.0]
     monkeypatch.setattr("exporter.web.app.time.monotonic", lambda: now[0])
     app = create_app(pages, telemetry, shown, "9.9.9")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://e.example.test") as client:
@@ -157,7 +158,7 @@ async def test_scrapes_with_the_same_content_share_one_body(
     assert len(joined) == 1
     assert (await browser.get("/metrics")).content == first.content
     assert (await browser.get("/metrics", headers=zipped | {"accept": OPENMETRICS})).text.endswith("# EOF\n")
-    pages.page = CountedPage(*Pieces().page())
+    pages.page = CountedPage(*Pieces(FAMILIES).page())
     assert "anthropic_up" not in (await browser.get("/metrics", headers=zipped)).text
     assert len(joined) == 3
 
@@ -201,7 +202,7 @@ async def test_an_unexpected_error_is_a_plain_500(pages: Pages) -> None:
     def broken() -> Status:
         raise RuntimeError("secret")
 
-    transport = httpx.ASGITransport(app=create_app(pages, Telemetry(), broken, "9"), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=create_app(pages, Telemetry(["cost"]), broken, "9"), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://exporter.example.test") as client:
         answer = await client.get("/")
     assert (answer.status_code, answer.text) == (500, "Internal Error\n")

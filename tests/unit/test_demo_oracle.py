@@ -90,13 +90,16 @@ def test_records_of_one_label_set_are_summed(expect: Callable[..., Samples]) -> 
 
 
 def test_an_empty_day_is_zero_where_labels_are_closed(expect: Callable[..., Samples]) -> None:
-    """Sessions and lines of the empty day are 0; it has no users, tokens or cost."""
+    """Users, sessions and lines of the empty day are 0; it has no tokens or cost."""
     samples = expect()
     assert claude(samples, "sessions", date="2026-11-18") == 0
     assert claude(samples, "lines_of_code", date="2026-11-18", change="removed") == 0
     assert {name for name, labels in samples if ("date", "2026-11-18") in labels} == {
         "anthropic_date_timestamp_seconds",
-        *(f"anthropic_claude_code_{name}" for name in ("sessions", "commits", "pull_requests", "lines_of_code")),
+        *(
+            f"anthropic_claude_code_{name}"
+            for name in ("daily_active_users", "sessions", "commits", "pull_requests", "lines_of_code")
+        ),
     }
 
 
@@ -112,14 +115,14 @@ def test_users_are_summed_over_the_window(expect: Callable[..., Samples]) -> Non
 
 
 def test_distinct_users_have_windows_of_7_and_30_days() -> None:
-    """Today counts: whoever was active 6 or 29 days ago is in, 7 or 30 days ago is not."""
+    """Today counts: someone who was active 6 or 29 days ago is in, 7 or 30 days ago is not."""
     samples = expected_samples(cast("Organization", TwoDays()), NOON, window_days=40)
     numbers = [claude(samples, f"{name}active_users", actor_type="user") for name in ("weekly_", "monthly_", "")]
     assert numbers == [3, 5, 6]
 
 
 def test_cheap_users_fold_into_other(expect: Callable[..., Samples]) -> None:
-    """With room for one, ana keeps her name; distinct users stay two."""
+    """With one name allowed, ana keeps her name; distinct users stay two."""
     samples = expect(max_users=1)
     users = {dict(labels)["user"] for name, labels in samples if name.endswith("user_sessions")}
     assert users == {"ana", "other"}

@@ -11,12 +11,12 @@ CLASSES = [value for value in vars(errors).values() if isinstance(value, type) a
 
 
 def depth(kind: type) -> int:
-    """Return how far below `ExporterError` a class stands."""
+    """Return how many levels below `ExporterError` a class is."""
     return len(kind.__mro__) - len(ExporterError.__mro__)
 
 
 def test_the_tree_drawn_in_the_docstring_is_the_tree_of_the_code() -> None:
-    """The docstring names every class, indented as deep as it stands below `ExporterError`."""
+    """The docstring names every class, indented by its level below `ExporterError`."""
     drawn = [line for line in (errors.__doc__ or "").splitlines() if line.split(" ")[-1] or "  " in line]
     tree = {line.split()[0]: (len(line) - len(line.lstrip())) // 2 for line in drawn if line.strip()}
     assert {kind.__name__: depth(kind) for kind in CLASSES}.items() <= tree.items()

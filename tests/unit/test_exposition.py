@@ -1,10 +1,10 @@
 """Samples into page bytes."""
 
-import gzip
-
 import pytest
 
-from exporter.exposition.encoder import Page, Pieces, encode, header
+from exporter.exposition import encoder
+from exporter.exposition.encoder import encode, header
+from exporter.exposition.pieces import Pieces
 from exporter.model import Family, Sample
 
 PLAIN = Family("plain", "Help.")
@@ -80,7 +80,7 @@ class TestPieces:
     """The page in pieces."""
 
     def test_a_page_is_in_order_whatever_came_first(self) -> None:
-        """Families as in the catalogue, pieces by key; each family has one header."""
+        """Families in the order given, pieces by key; each family has one header."""
         held = pieces()
         held.put("b", {"two": [(("b", ""), 2)], "plain": [((), 1)]})
         held.put("a", {"two": [(("a", ""), 1)]})
@@ -104,32 +104,42 @@ class TestPieces:
         assert held.page().body == header(PLAIN) + b"plain 1.0\n"
         assert held.rendered == 3
 
-    def test_a_dropped_piece_is_gone(self) -> None:
-        """A key that is not there is no error."""
+    def test_changes_are_put_and_removed_under_a_prefix(self) -> None:
+        """None removes a piece, and one that is not there is no error; other prefixes stay as they are."""
+        held = pieces()
+        held.change("a", {"x": {"two": [(("x", ""), 1)], "plain": [((), 1)]}, "y": {"two": [(("y", ""), 2)]}})
+        held.change("b", {"x": {"two": [(("z", ""), 3)]}})
+        held.change("a", {"x": None, "z": None})
+        assert held.page().body == header(TWO) + b'two{a="y",b=""} 2.0\ntwo{a="z",b=""} 3.0\n'
+
+    def test_cleared_families_are_empty(self) -> None:
+        """And no others."""
         held = pieces()
         held.put("a", {"two": [(("x", ""), 1)], "plain": [((), 1)]})
-        held.drop("a")
-        held.drop("a")
-        assert held.page().series == 0
+        held.clear([TWO])
+        assert held.page().body == header(PLAIN) + b"plain 1.0\n"
 
-    def test_a_family_that_is_in_no_catalogue_is_an_error(self) -> None:
+    def test_a_family_that_is_not_declared_is_an_error(self) -> None:
         """The page shows nothing that has no help text."""
         with pytest.raises(KeyError):
             pieces().put("a", {"unknown": []})
 
 
-@pytest.mark.parametrize("tail", [b"", b"tail 1.0\n", b"tail 1.0\n" * 10_000])
-def test_a_gzip_page_is_one_member_with_body_and_tail(tail: bytes) -> None:
-    """The body was compressed before, the tail is compressed now."""
+def test_a_gzip_page_is_compressed_and_says_nothing_of_the_machine() -> None:
+    """That it holds body and tail is a property; it has no file name and no time, so equal pages have equal bytes."""
     held = pieces()
     held.put("a", {"two": [((str(number), ""), number) for number in range(1000)]})
-    page = held.page()
-    assert gzip.decompress(page.gzip(tail)) == page.body + tail
-    assert len(page.gzip(tail)) < (len(page.body) + len(tail)) / 3
+    page, tail = held.page(), b"tail 1.0\n" * 1000
+    packed = page.gzip(tail)
+    assert len(packed) < (len(page.body) + len(tail)) / 3
+    assert packed[:10] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
-def test_an_empty_page_is_gzip_too() -> None:
-    """Before the first day there is the tail alone."""
-    page = pieces().page()
-    assert isinstance(page, Page)
-    assert gzip.decompress(page.gzip(b"x 1\n")) == b"x 1\n"
+def test_cached_label_sets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dates and users come and go, and the lines stay the same."""
+    monkeypatch.setattr(encoder, "_MAX_LABEL_SETS", 2)
+    family = Family("bounded", "Help.", ("a",))
+    assert encode(family, [((name,), 1) for name in "abcab"[:3]]) == b"".join(
+        b'bounded{a="%s"} 1.0\n' % name for name in (b"a", b"b", b"c")
+    )
+    assert len(encoder._label_sets(family)) == 1

@@ -1,18 +1,11 @@
-"""The words: sums of uses, the window, and UTC days as seconds."""
+"""Core types: exact money, the window, and UTC days as seconds."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, Inexact
 
 import pytest
 
-from exporter.model import EXACT, ModelUse, ToolUse, Window, midnight, timestamp
-
-
-def test_uses_are_added_field_by_field() -> None:
-    """Each number is added to its own kind, money exactly."""
-    assert ToolUse(1, 20).plus(ToolUse(300, 4000)) == ToolUse(301, 4020)
-    one = ModelUse(1, 2, 3, 4, Decimal("0.1"))
-    assert one.plus(ModelUse(10, 20, 30, 40, Decimal("0.2"))) == ModelUse(11, 22, 33, 44, Decimal("0.3"))
+from exporter.model import EXACT, Window, dollars, midnight, timestamp
 
 
 def test_money_is_exact_or_an_error() -> None:
@@ -21,6 +14,7 @@ def test_money_is_exact_or_an_error() -> None:
     assert EXACT.subtract(total, Decimal("1e100")) == Decimal("1e-90")
     with pytest.raises(Inexact):
         EXACT.add(Decimal("1e200"), Decimal("1e-200"))
+    assert dollars(Decimal("12345678901234567890.5")) == 123456789012345678.9
 
 
 @pytest.mark.parametrize(

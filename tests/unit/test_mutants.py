@@ -29,4 +29,4 @@ def test_each_change_is_one_mutant(statement: str, changes: list[str]) -> None:
 def test_the_modules_and_their_tests_exist() -> None:
     """A renamed module or test is renamed in the table too."""
     paths = [*MODULES, *(path for tests in MODULES.values() for path in tests)]
-    assert [path for path in paths if not (ROOT / path).is_file()] == []
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -1,23 +1,28 @@
 """The composition root: settings into parts, without a request and without a server."""
 
+import asyncio
+import gc
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from exporter import service
-from exporter.api.transport import UsageDay
+from exporter.clock import Clock
 from exporter.days.store import Store
-from exporter.errors import ApiThrottled, SettingsError
-from exporter.model import Report
-from exporter.ports import Clock
+from exporter.errors import ApiThrottled, SettingsError, StoreError
+from exporter.model import Window
+from exporter.reports import NAMES
 from exporter.settings import ListenAddress, Settings, load
 from exporter.telemetry import Telemetry
-from tests.unit.rows import ANA, NOW, TODAY, row
+from tests.bodies import ANA, NOW, TODAY, record, take_usage
 
 CLOCK = Clock(now=lambda: NOW, monotonic=lambda: 1000.0)
-CC = Report.CLAUDE_CODE
 
 
 @pytest.fixture
@@ -39,8 +44,15 @@ def config(**environment: str) -> Settings:
 def names_after(store: Store, **environment: str) -> list[str]:
     """Put a day of one user as these settings want it, and return the names that are stored."""
     ledger = service.make_ledger(config(**environment), store)
-    ledger.put_usage(TODAY, UsageDay([row(ANA)], ()), NOW)
-    return [one.actor.name for one in store.usage(TODAY)]
+    take_usage(ledger, TODAY, record(ANA))
+    ledger.save()
+    return [row.actor.name for row in ledger.reports["claude_code"].unpack(store.rows("claude_code", TODAY))]
+
+
+def keeps_days(store: Store, **environment: str) -> bool:
+    """Return whether the stored days are kept by an exporter with these settings."""
+    service.make_ledger(config(**environment), store)
+    return TODAY in store.entries("claude_code")
 
 
 class TestUserLabels:
@@ -53,33 +65,41 @@ class TestUserLabels:
         assert names_after(store, EXPORTER_USER_LABEL="none") == [hashed]
         assert "ana" not in hashed
 
-    def test_a_change_forgets_the_days(self, store: Store) -> None:
-        """A digest can not be turned back, and a name that is not wanted must not stay. The same keeps them."""
+    def test_a_change_deletes_the_days(self, store: Store) -> None:
+        """A digest cannot be turned back, and a name that is not wanted must not stay. The same keeps them."""
         names_after(store)
-        service.make_ledger(config(), store)
-        assert TODAY in store.entries(CC)
-        service.make_ledger(config(EXPORTER_USER_LABEL="hash"), store)
-        assert TODAY not in store.entries(CC)
+        assert keeps_days(store)
+        assert not keeps_days(store, EXPORTER_USER_LABEL="hash")
         names_after(store, EXPORTER_USER_LABEL="hash")
-        service.make_ledger(config(EXPORTER_USER_LABEL="none"), store)
-        assert TODAY in store.entries(CC)
+        assert keeps_days(store, EXPORTER_USER_LABEL="none")
+        assert not keeps_days(store)
 
-    def test_another_key_forgets_the_days(self, store: Store) -> None:
+    def test_another_key_deletes_the_days(self, store: Store) -> None:
         """The same users would have two digests."""
         names_after(store, EXPORTER_USER_LABEL="hash", EXPORTER_USER_HASH_KEY="one")
-        service.make_ledger(config(EXPORTER_USER_LABEL="hash", EXPORTER_USER_HASH_KEY="two"), store)
-        assert TODAY not in store.entries(CC)
+        assert not keeps_days(store, EXPORTER_USER_LABEL="hash", EXPORTER_USER_HASH_KEY="two")
+
+    def test_only_none_hides_the_users(self, store: Store) -> None:
+        """And at most EXPORTER_MAX_USERS are shown by name."""
+        shown = {}
+        for label in ("email", "hash", "none"):
+            ledger = service.make_ledger(config(EXPORTER_USER_LABEL=label, EXPORTER_MAX_USERS="0"), store)
+            take_usage(ledger, TODAY, record(ANA))
+            body = ledger.publish(Window(TODAY, 1), dict.fromkeys(NAMES)).page.body
+            shown[label] = b'_user_sessions{user="other",actor_type="user"} 1.0' in body, b"_user_" in body
+        assert shown == {"email": (True, True), "hash": (True, True), "none": (False, False)}
 
 
 @pytest.mark.anyio
-async def test_the_status_page_s_texts(store: Store) -> None:
+async def test_the_texts_of_the_status_page(store: Store) -> None:
     """What was not tried says so; a failure has its time; coverage is a share."""
-    async with service.refreshing(config(), store, Telemetry(), CLOCK) as refresher:
+    async with service.refreshing(config(), store, Telemetry(NAMES), CLOCK) as refresher:
         usage, cost = service.status(refresher).reports
         assert usage == ("claude_code", "not tried yet", "never", "none", "0.0%", "none")
-        service.make_ledger(config(), store).put_usage(TODAY, UsageDay([row(ANA)], ()), NOW)
-        standing = refresher.standings[CC]
-        standing.failed(ApiThrottled("claude_code: HTTP 429"), [TODAY], now=NOW, monotonic=0.0, jitter=0.0)
+        take_usage(refresher._ledger, TODAY, record(ANA))
+        health = refresher.health["claude_code"]
+        health.failed(ApiThrottled("claude_code: HTTP 429"), [TODAY], now=NOW, monotonic=0.0, jitter=0.0)
+        refresher.health["cost"].worked()
         await refresher.start()
         usage, cost = service.status(refresher).reports
         assert usage == (
@@ -90,9 +110,20 @@ async def test_the_status_page_s_texts(store: Store) -> None:
             "1.1%",
             "2026-11-22 12:00:00 UTC: claude_code: HTTP 429",
         )
-        assert cost.state == "not tried yet"
-        assert len(service.status(refresher).headlines) == 10
-        assert service.status(refresher).page.endswith(" bytes.")
+        assert cost.state == "works"
+        page = service.status(refresher)
+        assert len(page.headlines) == 10
+        assert page.page == f"{refresher.page.series:,} series, {len(refresher.page.body):,} bytes."
+        assert refresher.page.series > 90
+
+
+@pytest.mark.anyio
+async def test_a_folder_that_cannot_be_used_opens_no_connection(store: Store) -> None:
+    """The error comes before the transport, which would be left open."""
+    (Path(str(store._dir)) / "user-hash.key").write_text("")
+    with pytest.raises(StoreError, match="is empty"):
+        async with service.refreshing(config(EXPORTER_USER_LABEL="hash"), store, Telemetry(NAMES), CLOCK):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -105,6 +136,15 @@ def test_listening_gives_the_address_that_was_found(address: str, url: str) -> N
         pytest.skip("no IPv6")
     with service.listening(ListenAddress(address)) as (listener, shown):
         assert shown == f"{url}{listener.getsockname()[1]}"
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_every_interface_is_of_both_versions() -> None:
+    """An empty host can be reached by IPv4 and, where there is one, by IPv6."""
+    with service.listening(ListenAddress(":0"), "https") as (listener, shown):
+        assert shown.startswith("https://localhost:")
+        for host in ("127.0.0.1", "::1") if socket.has_dualstack_ipv6() else ("127.0.0.1",):
+            socket.create_connection((host, listener.getsockname()[1]), timeout=5).close()
 
 
 def test_a_port_in_use_is_one_line() -> None:
@@ -113,11 +153,40 @@ def test_a_port_in_use_is_one_line() -> None:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(SettingsError) as caught, service.listening(ListenAddress(address)):
             pass
-    assert str(caught.value) == f"EXPORTER_LISTEN_ADDRESS: {address} can not be listened on: it is in use"
+    assert str(caught.value) == f"EXPORTER_LISTEN_ADDRESS: {address} cannot be listened on: it is in use"
 
 
 def test_an_address_of_another_machine_is_one_line() -> None:
     """With the system's reason."""
-    with pytest.raises(SettingsError, match=r"192\.0\.2\.1:1 can not be listened on: Cannot assign"):  # noqa: SIM117
+    with pytest.raises(SettingsError, match=r"192\.0\.2\.1:1 cannot be listened on: Cannot assign"):  # noqa: SIM117
         with service.listening(ListenAddress("192.0.2.1:1")):
             pass
+
+
+@pytest.fixture
+def _same_collector() -> Iterator[None]:
+    """Leave the garbage collector of the test run as it is."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("_same_collector")
+async def test_it_serves_until_a_signal(store: Store) -> None:
+    """The schedule ticks at once, a scrape is answered, the collector is slowed down, and a signal ends all of it."""
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    given = {"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:0", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
+    with capture_logs() as lines:
+        serving = asyncio.create_task(service.serve(config(**given), store, started=address.set_result))
+        async with httpx.AsyncClient(base_url=await address, trust_env=False) as client:
+            page = await client.get("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "5"})
+        assert page.status_code == 200
+        assert 'anthropic_up{report="cost"} 0.0' in page.text
+        assert "server" not in page.headers
+        assert gc.get_threshold() == service.GC_THRESHOLDS
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, 10)
+    events = [(line["event"], line.get("address")) for line in lines if line["event"] in {"listening", "stopped"}]
+    assert events == [("listening", await address), ("stopped", None)]

@@ -1,11 +1,11 @@
-"""What an answer other than 200 means."""
+"""What a response other than 200 means."""
 
 import json
 from datetime import UTC, datetime
 
 import pytest
 
-from exporter.api import refusals as answers
+from exporter.api import refusals
 from exporter.errors import (
     ApiCursorRefused,
     ApiError,
@@ -21,8 +21,8 @@ KEY = "sk-ant-admin01-the-real-one"
 
 
 def refusal(status: int, body: bytes = b"", *, key: str = KEY, with_cursor: bool = False) -> ApiError:
-    """Return the error of an answer without headers."""
-    return answers.refusal(status, {}, body, key=key, now=NOW, with_cursor=with_cursor)
+    """Return the error of a response without headers."""
+    return refusals.refusal(status, {}, body, key=key, now=NOW, with_cursor=with_cursor)
 
 
 @pytest.mark.parametrize(
@@ -56,33 +56,33 @@ def test_each_status_is_an_error_of_its_kind(status: int, with_cursor: bool, kin
 def test_the_message_says_what_the_api_said_and_what_to_do() -> None:
     """Status, type and message of the body, the id for the vendor's support, and advice."""
     body = json.dumps({"error": {"type": "permission_error", "message": "Missing required scopes."}}).encode()
-    error = answers.refusal(403, {"request-id": "req_1"}, body, key=KEY, now=NOW, with_cursor=False)
+    error = refusals.refusal(403, {"request-id": "req_1"}, body, key=KEY, now=NOW, with_cursor=False)
     assert str(error) == (
-        "HTTP 403, permission_error: Missing required scopes.; request-id req_1; the key lacks a scope: "
-        "use an Admin API key, made by an admin of the organisation in the Console"
+        "HTTP 403 (permission_error: Missing required scopes.; request-id req_1). The key lacks a scope: "
+        "use an Admin API key, created by an admin of the organisation in the Console."
     )
 
 
 def test_a_body_that_is_no_error_of_the_api_is_not_echoed() -> None:
     """A page of a proxy may hold anything."""
-    assert str(refusal(502, b"<html>secret</html>")) == "HTTP 502, no error of the API in the body"
+    assert str(refusal(502, b"<html>secret</html>")) == "HTTP 502 (the body is not an API error)"
 
 
 @pytest.mark.parametrize(
     ("key", "hint"),
     [
-        ("sk-ant-api03-x", "this looks like a key for the Messages API; an Admin key begins with sk-ant-admin"),
-        ("sk-ant-oat01-x", "this looks like an OAuth token; an Admin key begins with sk-ant-admin"),
-        ("sk-ant-ort01-x", "this looks like an OAuth token; an Admin key begins with sk-ant-admin"),
+        ("sk-ant-api03-x", "This looks like a key for the Messages API; an Admin key begins with sk-ant-admin."),
+        ("sk-ant-oat01-x", "This looks like an OAuth token; an Admin key begins with sk-ant-admin."),
+        ("sk-ant-ort01-x", "This looks like an OAuth token; an Admin key begins with sk-ant-admin."),
     ],
 )
 def test_a_key_of_another_kind_gets_a_sentence_of_its_own(key: str, hint: str) -> None:
     """With 401 and 403, and with nothing else."""
     for status in (401, 403):
-        assert answers.advice(status, key)[1:] == [hint]
-        assert len(answers.advice(status, KEY)) == 1
-    assert hint not in answers.advice(429, key)
-    assert answers.advice(500, key) == []
+        assert refusals.advice(status, key)[1:] == [hint]
+        assert len(refusals.advice(status, KEY)) == 1
+    assert hint not in refusals.advice(429, key)
+    assert refusals.advice(500, key) == []
 
 
 PAUSES: list[tuple[dict[str, str], float | None]] = [
@@ -112,20 +112,37 @@ PAUSES: list[tuple[dict[str, str], float | None]] = [
 
 @pytest.mark.parametrize(("headers", "pause"), PAUSES, ids=lambda value: str(value)[:70])
 def test_the_pause_that_the_headers_ask_for(headers: dict[str, str], pause: float | None) -> None:
-    """In the order of the design, between a second and an hour; what can not be read says nothing."""
-    assert answers.pause(headers, NOW) == pause
+    """In the order of the design, between a second and an hour; what cannot be read says nothing."""
+    assert refusals.pause(headers, NOW) == pause
 
 
 def test_text_from_outside_is_one_short_line_without_keys() -> None:
     """Neither our key, nor what looks like another, nor a line break that would forge a log line."""
     text = f"{KEY} and sk-ant-api03-other\nlevel=error\x1b[31m\ud83d" + "x" * 1000
-    said = answers.scrubbed(text, KEY)
+    said = refusals.scrubbed(text, KEY)
     assert said.startswith("[key] and [key] level=error [31m xxx")
     assert len(said) == 300
 
 
 def test_a_key_without_the_usual_beginning_is_scrubbed_too() -> None:
-    """The key itself is looked for, whatever it looks like; also in the request id."""
+    """The key itself is searched for, whatever it looks like; also in the request id."""
     body = json.dumps({"error": {"type": "authentication_error", "message": "bad key hunter-22"}}).encode()
-    error = answers.refusal(401, {"request-id": "hunter-22"}, body, key="hunter-22", now=NOW, with_cursor=False)
-    assert "hunter" not in str(error)
+    error = refusals.refusal(401, {"request-id": "hunter-22"}, body, key="hunter-22", now=NOW, with_cursor=False)
+    assert str(error).startswith("HTTP 401 (authentication_error: bad key [key]; request-id [key]). The key is unknown")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"type": "error", "error": {"type": "api_error", "message": "Oops"}}', "api_error: Oops"),
+        (b'{"error": {"type": "api_error"}}', None),
+        (b'{"error": "Oops"}', None),
+        (b"<html>", None),
+        (b"", None),
+        (b"[" * 100_000, None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_error_bodies(body: bytes, message: str | None) -> None:
+    """An error of the API says its type and its message; anything else is None."""
+    assert refusals.error_message(body) == message

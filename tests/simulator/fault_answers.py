@@ -6,11 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, NamedTuple
 
-from exporter.demo.access import budget_headers
-from exporter.demo.faults import Fault, Kind
 from exporter.demo.refusals import CURSOR_MISMATCH, DATE_RANGE, FINAL_ANSWER, error_body
+from tests.simulator.faults import Fault, Kind
 
-_BUDGET = 60
 _HTML = b"<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 _LOOP = "page_c2FtZQ=="
 _DAY = timedelta(days=1)
@@ -55,7 +53,9 @@ _THROTTLES: dict[Kind, Callable[[float, datetime], Mapping[str, str]]] = {
     "429_retry_after": lambda seconds, _now: {"retry-after": f"{seconds:g}"},
     "429_retry_after_ms": lambda seconds, _now: {"retry-after-ms": f"{1000 * seconds:g}"},
     "429_retry_after_date": lambda seconds, now: {"retry-after": _http_date(now + timedelta(seconds=seconds))},
-    "429_reset": lambda seconds, now: budget_headers(_BUDGET, now + timedelta(seconds=seconds)),
+    "429_reset": lambda seconds, now: {
+        "anthropic-ratelimit-requests-reset": _rfc_3339(now + timedelta(seconds=seconds))
+    },
 }
 
 
@@ -95,6 +95,10 @@ def spoiled(fault: Fault, path: str, body: bytes) -> bytes | None:
 def _error(status: int, message: str, headers: Mapping[str, str], asked: Asked) -> Answer:
     body = json.dumps(error_body(status, message, asked.request_id)).encode()
     return Answer(status, {"content-type": "application/json", **headers}, body)
+
+
+def _rfc_3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _http_date(moment: datetime) -> str:

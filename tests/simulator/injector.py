@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.demo.fault_answers import Answer, Asked, canned, spoiled
-from exporter.demo.faults import Fault, Faults, pause_of
+from tests.simulator.fault_answers import Answer, Asked, canned, spoiled
+from tests.simulator.faults import Fault, Faults, pause_of
 
 _CHUNK = b'{"date":"2026-01-01T00:00:00Z","actor":{"type":"user_actor","email_address":"flood@example.test"}},' * 600
 _GIGABYTE = 1 << 30

@@ -38,7 +38,7 @@ Kind = Literal[
     "huge",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""Every kind of failure, for tests that try them all. What each sends stands in `fault_answers` and `injector`."""
+"""Every kind of failure, for tests that try them all. `fault_answers` and `injector` say what each sends."""
 
 _NEED_CURSOR: frozenset[Kind] = frozenset({"cursor_expired", "400_cursor_mismatch"})
 
@@ -136,7 +136,7 @@ class Faults:
         """Plan a failure and return it.
 
         It happens to requests whose path ends with `path`, which ask for one of `dates` (None: any), `times` times
-        (None: for ever). `paged` leaves it to requests with a cursor (True) or without one (False).
+        (None: forever). `paged` leaves it to requests with a cursor (True) or without one (False).
         """
         paged = more.pop("paged", True if kind in _NEED_CURSOR else None)
         wanted = None if dates is None else frozenset(dates)

@@ -1,0 +1,83 @@
+"""Read every page of an answer by following its cursors. Knows no report."""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from exporter.api.bodies import Decoder, Text
+from exporter.errors import ApiShapeChanged
+
+
+class Request(NamedTuple):
+    """What to request: the path below `/v1/organizations`, the query, and headers such as `anthropic-beta`."""
+
+    path: str
+    query: Mapping[str, str | Sequence[str]] = {}
+    headers: Mapping[str, str] = {}
+
+
+class Answer(NamedTuple):
+    """The bodies of all pages, and a digest of request and bodies: an equal digest means that nothing has changed."""
+
+    bodies: Sequence[bytes]
+    digest: str
+
+
+class Getter(Protocol):
+    """Sends one request. `transport.Transport` implements it."""
+
+    async def get(self, request: Request, report: str, cursor: str | None = None) -> bytes:
+        """Return the body of a 200. Raises ApiError."""
+
+
+class _Page(Struct):
+    has_more: bool
+    next_page: Text | None = None
+
+
+class _ListPage(Struct):
+    has_more: bool
+    last_id: Text | None = None
+
+
+_decode_page, _decode_list_page = Decoder(_Page), Decoder(_ListPage)
+
+
+async def pages(api: Getter, request: Request, report: str) -> Answer:
+    """Return all pages. Raises ApiError."""
+    bodies: list[bytes] = []
+    cursors: set[str] = set()
+    digest = hashlib.blake2b(repr(request).encode(), digest_size=16)
+    cursor: str | None = None
+    while True:
+        bodies.append(await api.get(request, report, cursor))
+        digest.update(bodies[-1])
+        page = _decode_page(bodies[-1])
+        if not page.has_more:  # the last page may carry a cursor too
+            return Answer(bodies, digest.hexdigest())
+        cursor = _next(page.next_page, "next_page", cursors)
+
+
+async def listed(api: Getter, request: Request, report: str) -> AsyncIterator[bytes]:
+    """Yield the pages of a list that is paged by object id. `last_id` is set on the last page too. Raises ApiError."""
+    cursors: set[str] = set()
+    while True:
+        body = await api.get(request, report)
+        page = _decode_list_page(body)
+        yield body
+        if not page.has_more:
+            return
+        after = _next(page.last_id, "last_id", cursors)
+        request = request._replace(query={**request.query, "after_id": after})
+
+
+def _next(cursor: str | None, field: str, seen: set[str]) -> str:
+    """Return the cursor of the next page; raises ApiShapeChanged when paging could not end."""
+    if not cursor:
+        raise ApiShapeChanged(f"has_more is true and {field} is empty")
+    if cursor in seen:
+        raise ApiShapeChanged(f"{field} repeats: paging would never end")
+    seen.add(cursor)
+    return cursor

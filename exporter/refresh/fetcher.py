@@ -1,0 +1,147 @@
+"""Fetch days and listings into the ledger, and keep the health of each report: what failed, and when to retry it.
+
+A report that fails keeps its last good numbers and is paused; the others continue. The ledger is used from one worker
+thread, so no locks are needed and the event loop is never blocked.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from exporter.api.paging import Answer, Getter, Request, pages
+from exporter.clock import Clock
+from exporter.days.ledger import Ledger
+from exporter.errors import ApiCursorRefused, ApiError, ApiShapeChanged, StoreError
+from exporter.refresh.health import Health
+from exporter.refresh.plan import Fetch
+from exporter.reports.report import Listing
+from exporter.telemetry import Telemetry
+
+_T = TypeVar("_T")
+_UNREADABLE = "Check ANTHROPIC_BASE_URL; if it is right, the API may have changed: look for a newer release."
+log = structlog.get_logger()
+
+
+class Api(Getter, Protocol):
+    """What a refresh needs of the API. `transport.Transport` implements it."""
+
+    def key_changed(self) -> bool:
+        """Return whether the key differs from the one that was last sent."""
+
+
+class Fetcher:
+    """Fetches one thing at a time. `health` is by report and listing."""
+
+    def __init__(self, api: Api, ledger: Ledger, telemetry: Telemetry, clock: Clock) -> None:
+        self._api = api
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._clock = clock
+        self.health = {name: Health() for name in (*ledger.reports, *ledger.listings)}
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._store_failing = False
+
+    def close(self) -> None:
+        """End the worker thread."""
+        self._worker.shutdown()
+
+    async def in_worker(self, work: Callable[[], _T]) -> _T:
+        """Run work that uses the ledger in the worker thread, and return its result."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def may_fetch(self, report: str) -> bool:
+        """Return whether a report is not paused. A changed key ends the pauses of all refused reports."""
+        monotonic = self._clock.monotonic()
+        refused = [health for health in self.health.values() if health.key_refused and not health.may_fetch(monotonic)]
+        if refused and self._api.key_changed():  # all at once: after the first request the key counts as sent
+            for health in refused:
+                health.end_pause()
+        return self.health[report].may_fetch(monotonic)
+
+    def refresh_started(self, *, recent: bool) -> None:
+        """Note that a refresh starts."""
+        for health in self.health.values():
+            health.refresh_started(self._clock.monotonic(), recent=recent)
+
+    def refresh_ended(self, *, recent: bool) -> None:
+        """Note that a refresh has ended, and log the reports that have recovered."""
+        for report, health in self.health.items():
+            if health.refresh_ended(recent=recent):
+                log.info("report recovered", report=report)
+            self._show_health(report)
+
+    async def fetch_days(self, fetch: Fetch) -> None:
+        """Fetch days of a report, and take what can be read of them into the ledger."""
+        report, days, read_at = self._ledger.reports[fetch.report], fetch.dates(), self._clock.now()
+        try:
+            answer = await self._answer(report.source.request(fetch.first, fetch.last), report.name)
+            unreadable = await self.in_worker(partial(self._ledger.take, report, days, answer, read_at))
+        except ApiError as error:
+            self._failed(report.name, error, str(fetch), days)
+            return
+        except Exception as error:  # a report with a defect must not stop the others
+            log.exception("report cannot be read because of a defect: please report it", report=report.name)
+            self._failed(report.name, ApiShapeChanged(f"unexpected {type(error).__name__}"), str(fetch), days)
+            return
+        await self.write(self._ledger.save)
+        if readable := [day for day in days if day not in unreadable]:
+            self.health[report.name].worked(readable)
+        if unreadable:
+            newest = max(unreadable)
+            what = str(Fetch(report.name, newest, newest))
+            self._failed(report.name, unreadable[newest], what, unreadable)
+
+    async def _answer(self, request: Request, report: str) -> Answer:
+        """Return every page of an answer. A refused cursor restarts once from the first page. Raises ApiError."""
+        try:
+            return await pages(self._api, request, report)
+        except ApiCursorRefused as error:
+            self._telemetry.failed(report, error.reason)
+            return await pages(self._api, request, report)
+
+    async def fetch_listing(self, listing: Listing[Any]) -> None:
+        """Fetch a listing if it is due and not paused."""
+        if not self.may_fetch(listing.name) or not self._ledger.listing_is_due(listing, self._clock.now()):
+            return
+        try:
+            value = await listing.fetch(self._api)
+        except ApiError as error:
+            self._failed(listing.name, error, f"{listing.name} listing")
+            return
+        await self.write(partial(self._ledger.take_listing, listing, value, self._clock.now()))
+        self.health[listing.name].worked()
+
+    async def write(self, work: Callable[[], None]) -> None:
+        """Run work that writes to the store. The ledger keeps what could not be written and tries again next time."""
+        try:
+            await self.in_worker(work)
+            self._store_failing = False
+        except StoreError as error:
+            self._telemetry.store_failed()
+            if not self._store_failing:
+                log.warning("cannot write to the store: days are kept in memory until it works", error=str(error))
+            self._store_failing = True
+
+    def _failed(self, report: str, error: ApiError, what: str, days: Collection[date] = ()) -> None:
+        """Count a failure, pause the report, and log it when the reason is new."""
+        self._telemetry.failed(report, error.reason)
+        advice = f". {_UNREADABLE}" if isinstance(error, ApiShapeChanged) else ""
+        error.args = (f"{what}: {error}{advice}",)
+        health, monotonic = self.health[report], self._clock.monotonic()
+        jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
+        if health.failed(error, days, now=self._clock.now(), monotonic=monotonic, jitter=jitter):
+            pause = round(health.paused_until - monotonic, 1)
+            log.warning("report failed", report=report, reason=error.reason, error=str(error), retry_in_seconds=pause)
+        self._show_health(report)
+
+    def _show_health(self, report: str) -> None:
+        health = self.health[report]
+        left = health.paused_until - self._clock.monotonic()
+        until = self._clock.now().timestamp() + left if health.error and left > 0 else 0
+        self._telemetry.reported(report, health.error.reason if health.error else None, until)

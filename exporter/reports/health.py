@@ -1,0 +1,83 @@
+"""The families that say how far the numbers of each report can be trusted. Pure."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
+
+from exporter.model import Family, Samples, Window, timestamp
+
+DATES = Family(
+    "anthropic_date_timestamp_seconds",
+    "00:00 UTC of each date of the window: choose dates by age with it.",
+    ("date",),
+)
+FAMILIES = (
+    Family(
+        "anthropic_up",
+        "1 when the last refresh of this report worked, else 0; absent before the first attempt.",
+        ("report",),
+    ),
+    Family(
+        "anthropic_report_last_success_timestamp_seconds",
+        "When a day of this report was last read without error.",
+        ("report",),
+    ),
+    Family(
+        "anthropic_report_newest_date_timestamp_seconds",
+        "00:00 UTC of the newest date for which this report has data: it stands still when upstream stalls.",
+        ("report",),
+    ),
+    Family(
+        "anthropic_report_coverage_ratio",
+        "Days of the window that were read, divided by the days of the window.",
+        ("report",),
+    ),
+)
+
+
+class StoredDay(Protocol):
+    """What is known of a day without reading its rows."""
+
+    @property
+    def read_at(self) -> datetime:
+        """When the day was last read (UTC)."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether the day has no rows."""
+
+
+class ReportHealth(NamedTuple):
+    """Health of a report: `up` is None before the first attempt, the others are None before the first success."""
+
+    up: bool | None
+    last_success: float | None
+    newest_date: date | None
+    days_read: int
+    days: int
+
+    @property
+    def coverage(self) -> float:
+        """Days of the window that were read, divided by the days of the window."""
+        return self.days_read / self.days
+
+
+def health(stored: Mapping[date, StoredDay], window: Window, *, up: bool | None) -> ReportHealth:
+    """Return the health of a report, given its stored days."""
+    shown = {day: entry for day, entry in stored.items() if day in window}
+    last_success = max((entry.read_at.timestamp() for entry in shown.values()), default=None)
+    newest = max((day for day, entry in shown.items() if not entry.empty), default=None)
+    return ReportHealth(up, last_success, newest, len(shown), window.days)
+
+
+def samples(reports: Mapping[str, ReportHealth], window: Window) -> Samples:
+    """Return the samples of all reports, and the dates of the window."""
+    rows = [((report,), state) for report, state in reports.items()]
+    up, success, newest, coverage = (family.name for family in FAMILIES)
+    return {
+        DATES.name: [((day.isoformat(),), timestamp(day)) for day in window.dates()],
+        up: [(label, int(state.up)) for label, state in rows if state.up is not None],
+        success: [(label, state.last_success) for label, state in rows if state.last_success is not None],
+        newest: [(label, timestamp(state.newest_date)) for label, state in rows if state.newest_date is not None],
+        coverage: [(label, state.coverage) for label, state in rows],
+    }

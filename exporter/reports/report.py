@@ -1,0 +1,105 @@
+"""The interfaces of a report: where it is read, how a day of it is stored, and what is shown of it.
+
+Data flows one way: bodies of an answer -> rows of a day -> store -> view (sums) -> samples. Everything outside this
+package loops over reports and names none. Rows carry no field name of the API, so that a second source of the same
+report is one more `Source`.
+"""
+
+import zlib
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Annotated, Generic, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+from msgspec import Meta
+
+from exporter.api.paging import Getter, Request
+from exporter.errors import ApiShapeChanged
+from exporter.model import Family, Samples, Window
+
+Row = TypeVar("Row")
+_Row_contra = TypeVar("_Row_contra", contravariant=True)
+Days = Mapping[date, list[Row] | ApiShapeChanged]
+"""What an answer says of each day: its rows (possibly none), or why they cannot be read."""
+Changes = Mapping[str, Samples | None]
+"""Samples by piece of the page, such as a day or a user. None removes the piece."""
+
+
+Count = Annotated[int, Meta(ge=0)]
+"""A count of a row, as it is stored."""
+
+
+class Source(Protocol[Row]):
+    """Where a report is read."""
+
+    revision: int
+    """Raise it when `read` was wrong: stored days of a lower revision are fetched again and stay shown meanwhile."""
+    days_per_request: int
+
+    def request(self, first: date, last: date) -> Request:
+        """Return the request for the days from `first` to `last`, both included."""
+
+    def read(self, bodies: Sequence[bytes], first: date, last: date) -> Days[Row]:
+        """Return the rows of each day, in a fixed order. Raises ApiShapeChanged when no day can be read."""
+
+
+class View(Protocol[_Row_contra]):
+    """Sums of the days that are shown. Used from one thread at a time."""
+
+    def replace(self, day: date, old: Sequence[_Row_contra], new: Sequence[_Row_contra] | None) -> None:
+        """Replace the rows of a day; None removes the day."""
+
+    def changes(self, window: Window, read: Collection[date]) -> Changes:
+        """Return what has changed since the last call. `read` are the days of the window whose rows are known."""
+
+
+@runtime_checkable
+class KeepsSums(Protocol):
+    """A view whose sums are stored, because adding up the whole window would delay a start."""
+
+    def dump(self) -> bytes:
+        """Return the sums as JSON."""
+
+    def load(self, kept: bytes) -> Collection[date]:
+        """Restore dumped sums and return their days. Raises ValueError for anything else."""
+
+
+@dataclass(frozen=True)
+class Report(Generic[Row]):
+    """One report. Days that were stored in another `format` are deleted at the start and fetched again."""
+
+    name: str
+    families: tuple[Family, ...]
+    source: Source[Row]
+    row: type[Row]
+    format: str
+    view: Callable[[], View[Row]]
+
+    @cached_property
+    def _decoder(self) -> "msgspec.json.Decoder[list[Row]]":
+        return msgspec.json.Decoder(list[self.row])  # type: ignore[name-defined]
+
+    def pack(self, rows: Sequence[Row]) -> bytes:
+        """Return the rows of a day as they are stored."""
+        return zlib.compress(msgspec.json.encode(rows), 1)
+
+    def unpack(self, stored: bytes) -> list[Row]:
+        """Return the rows that were packed. Raises ValueError for anything else."""
+        try:
+            return self._decoder.decode(zlib.decompress(stored))
+        except (zlib.error, RecursionError) as error:
+            raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Row]):
+    """Something that has no days, such as names: fetched whole every now and then, replacing what was there."""
+
+    name: str
+    families: tuple[Family, ...]
+    every: timedelta
+    fetch: Callable[[Getter], Awaitable[Row]]
+    type: type[Row]
+    samples: Callable[[Row], Samples]

@@ -1,0 +1,270 @@
+"""Claude Code by user over the whole window, and the number of distinct users.
+
+    anthropic_claude_code_user_sessions{user="ana@example.test",actor_type="user"} 41
+    anthropic_claude_code_weekly_active_users{actor_type="user"} 120
+
+The sums of a user are updated by adding and subtracting days, so that a changed day costs what that day holds and not
+what the window holds.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+
+from msgspec import Struct
+
+from exporter.model import Family, Sample, Samples, Window, dollars, timestamp
+from exporter.reports.names import Names
+from exporter.reports.report import Changes
+from exporter.reports.sums import Group, add, by_key, merge, subtract, total
+from exporter.reports.usage_rows import TOKEN_TYPES, Actor, Row
+
+_CC = "Source: usage_report/claude_code"
+_USER = "over the whole window"
+DISTINCT = (
+    Family(
+        "anthropic_claude_code_active_users",
+        f"Distinct users of Claude Code {_USER} (90 days by default). {_CC}.",
+        ("actor_type",),
+    ),
+    Family(
+        "anthropic_claude_code_monthly_active_users",
+        f"Distinct users of Claude Code today and in the 29 days before, UTC. {_CC}.",
+        ("actor_type",),
+    ),
+    Family(
+        "anthropic_claude_code_weekly_active_users",
+        f"Distinct users of Claude Code today and in the 6 days before, UTC. {_CC}.",
+        ("actor_type",),
+    ),
+)
+USERS = (
+    Family(
+        "anthropic_claude_code_user_sessions",
+        f"Claude Code sessions of a user {_USER}. {_CC}.",
+        ("user", "actor_type"),
+    ),
+    Family(
+        "anthropic_claude_code_user_commits",
+        f"Commits made by Claude Code for a user {_USER}. {_CC}.",
+        ("user", "actor_type"),
+    ),
+    Family(
+        "anthropic_claude_code_user_pull_requests",
+        f"Pull requests made by Claude Code for a user {_USER}. {_CC}.",
+        ("user", "actor_type"),
+    ),
+    Family(
+        "anthropic_claude_code_user_active_dates",
+        f"UTC days of the window on which a user used Claude Code. {_CC}.",
+        ("user", "actor_type"),
+    ),
+    Family(
+        "anthropic_claude_code_user_last_active_timestamp_seconds",
+        f"00:00 UTC of the newest day of the window on which a user used Claude Code. {_CC}.",
+        ("user", "actor_type"),
+    ),
+    Family(
+        "anthropic_claude_code_user_lines_of_code",
+        f"Lines of code added and removed by accepted Claude Code edits of a user {_USER}. {_CC}.",
+        ("user", "actor_type", "change"),
+    ),
+    Family(
+        "anthropic_claude_code_user_tool_actions",
+        f"Tool actions that a user accepted or rejected {_USER}. {_CC}.",
+        ("user", "actor_type", "action"),
+    ),
+    Family(
+        "anthropic_claude_code_user_tokens",
+        f"Tokens used by Claude Code for a user {_USER}. {_CC}.",
+        ("user", "actor_type", "token_type"),
+    ),
+    Family(
+        "anthropic_claude_code_user_estimated_cost_usd",
+        f"Estimated list-price cost of Claude Code of a user {_USER}; not the bill. {_CC}.",
+        ("user", "actor_type", "model"),
+    ),
+)
+FOLDED = Family("anthropic_exporter_users_folded", "Users beyond EXPORTER_MAX_USERS, summed into the user other.")
+FAMILIES = (*DISTINCT, *USERS, FOLDED)
+KNOWN_ACTOR_TYPES = ("user", "api_key")
+OTHER = "other"
+DISTINCT_DAYS = {
+    "anthropic_claude_code_weekly_active_users": 7,
+    "anthropic_claude_code_monthly_active_users": 30,
+}
+_LONGEST_WINDOW = timedelta(days=400)
+
+
+class User(Struct, array_like=True):
+    """The sums of one user over the window. `dates` has a bit for each day with a row, from `Users.base` on."""
+
+    dates: int = 0
+    sessions: int = 0
+    lines_added: int = 0
+    lines_removed: int = 0
+    commits: int = 0
+    pull_requests: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_creation: int = 0
+    models: dict[str, Group] = {}
+    """Days with the model, and cents, by model."""
+
+    @property
+    def cents(self) -> Decimal:
+        """The estimated cost of all models."""
+        return total(group.cents for group in self.models.values())
+
+    def change(self, row: Row, sign: int) -> None:
+        """Add a row, or subtract it with `sign=-1`. The caller changes `dates`."""
+        self.sessions += sign * row.sessions
+        self.lines_added += sign * row.lines_added
+        self.lines_removed += sign * row.lines_removed
+        self.commits += sign * row.commits
+        self.pull_requests += sign * row.pull_requests
+        for tool in row.tools:
+            self.accepted += sign * tool.accepted
+            self.rejected += sign * tool.rejected
+        change_model = add if sign > 0 else subtract
+        for model in row.models:
+            self.input += sign * model.input
+            self.output += sign * model.output
+            self.cache_read += sign * model.cache_read
+            self.cache_creation += sign * model.cache_creation
+            change_model(self.models, model.name, (), model.cents)
+
+    def absorb(self, other: "User") -> None:
+        """Add the sums of another user, so that several users are shown as one."""
+        self.dates |= other.dates
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        merge(self.models, other.models)
+
+
+_COUNTS = tuple(name for name in User.__struct_fields__ if name not in ("dates", "models"))
+
+
+class Users:
+    """Every user with a row on a day that is shown, and what the page shows of them."""
+
+    def __init__(self, names: Names, max_users: int) -> None:
+        self._names = names
+        self._max_users = max_users
+        self.sums: dict[Actor, User] = {}
+        self.base = date.max
+        """The day of the lowest bit of `User.dates`."""
+        self._changed: set[Actor] = set()
+        self._named: set[Actor] = set()
+        self._rest: set[Actor] = set()
+
+    def replace(self, day: date, gone: Iterable[Row], come: Iterable[Row]) -> None:
+        """Subtract rows of a day and add others; a user without a day left is deleted."""
+        bit = self._bit(day)
+        without_day = set()
+        for row in gone:
+            user = self.sums[row.actor]
+            user.dates &= ~bit
+            user.change(row, -1)
+            without_day.add(row.actor)
+        for row in come:
+            user = self.sums.get(row.actor) or self.sums.setdefault(row.actor, User())
+            user.dates |= bit
+            user.change(row, 1)
+            self._changed.add(row.actor)
+        self._changed |= without_day
+        for actor in without_day:
+            if not self.sums[actor].dates:
+                del self.sums[actor]
+
+    def _bit(self, day: date) -> int:
+        if day < self.base:  # the first day, or one before all others: leave space for a whole window before it
+            base = day - _LONGEST_WINDOW
+            for user in self.sums.values():
+                user.dates <<= (self.base - base).days
+            self.base = base
+        return 1 << (day - self.base).days
+
+    def load(self, base: date, sums: dict[Actor, User]) -> None:
+        """Replace all users by stored ones."""
+        self.base, self.sums, self._changed = base, sums, set(sums)
+
+    def changes(self) -> Changes:
+        """Return the users that have changed since the last call, None for one that left the page."""
+        if not self._names.shown or not self._changed:
+            return {}
+        named, rest = folded(self.sums, self._max_users)
+        left = (self._named | self._rest) - named - rest.keys()
+        shown = {actor: self.sums[actor] for actor in named if actor in self._changed or actor not in self._named}
+        self._named, self._rest, self._changed = named, set(rest), set()
+        samples: dict[str, Samples | None] = {_piece(actor): None for actor in left}
+        samples.update({_piece(actor): user_samples(actor, user, self.base) for actor, user in (shown | rest).items()})
+        return samples
+
+    def distinct(self, window: Window, read: Collection[date]) -> Samples:
+        """Return the distinct users of the window and of its newest 30 and 7 days, and how many users are folded."""
+        types = sorted({*KNOWN_ACTOR_TYPES, *(actor.actor_type for actor in self.sums)})
+        lengths = {"anthropic_claude_code_active_users": window.days, **DISTINCT_DAYS}
+        spans = {name: Window(window.last, min(days, window.days)) for name, days in lengths.items()}
+        samples: dict[str, list[Sample]] = {name: self._active(span, types, read) for name, span in spans.items()}
+        hidden = len(self.sums) - len(self._named) if self._names.shown else 0
+        return {**samples, FOLDED.name: [((), hidden)]}
+
+    def _active(self, window: Window, types: list[str], read: Collection[date]) -> list[Sample]:
+        oldest = (window.first - self.base).days
+        active = Counter(actor.actor_type for actor, user in self.sums.items() if user.dates.bit_length() > oldest)
+        complete = all(day in read for day in window.dates())  # a day that was not read is not zero
+        return [((actor_type,), active[actor_type]) for actor_type in types if active[actor_type] or complete]
+
+
+def user_samples(actor: Actor, user: User, base: date) -> Samples:
+    """Return the samples of one user over the window."""
+    labels = (actor.name, actor.actor_type)
+    newest = base + timedelta(days=user.dates.bit_length() - 1)
+    tokens = user.input, user.output, user.cache_read, user.cache_creation
+    return {
+        "anthropic_claude_code_user_sessions": [(labels, user.sessions)],
+        "anthropic_claude_code_user_commits": [(labels, user.commits)],
+        "anthropic_claude_code_user_pull_requests": [(labels, user.pull_requests)],
+        "anthropic_claude_code_user_active_dates": [(labels, user.dates.bit_count())],
+        "anthropic_claude_code_user_last_active_timestamp_seconds": [(labels, timestamp(newest))],
+        "anthropic_claude_code_user_lines_of_code": [
+            ((*labels, "added"), user.lines_added),
+            ((*labels, "removed"), user.lines_removed),
+        ],
+        "anthropic_claude_code_user_tool_actions": [
+            ((*labels, "accepted"), user.accepted),
+            ((*labels, "rejected"), user.rejected),
+        ],
+        "anthropic_claude_code_user_tokens": [
+            ((*labels, token_type), count) for token_type, count in zip(TOKEN_TYPES, tokens, strict=True)
+        ],
+        "anthropic_claude_code_user_estimated_cost_usd": [
+            ((*labels, model), dollars(group.cents)) for model, group in by_key(user.models)
+        ],
+    }
+
+
+def folded(users: Mapping[Actor, User], limit: int) -> tuple[set[Actor], dict[Actor, User]]:
+    """Return the users that keep their name, and the sums of the others as `other` of each actor type.
+
+    The `limit` most expensive users keep it; equal ones in the order of their names, so that a page does not flicker.
+    A user whose name is `other` is one of the others as soon as there are any.
+    """
+    if len(users) <= limit:
+        return set(users), {}
+    ranked = sorted(users, key=lambda actor: (-users[actor].cents, actor))
+    named = {actor for actor in ranked[:limit] if actor.name != OTHER}
+    rest: dict[Actor, User] = {}
+    for actor in ranked:
+        if actor not in named:
+            rest.setdefault(Actor(actor.actor_type, OTHER), User()).absorb(users[actor])
+    return named, rest
+
+
+def _piece(actor: Actor) -> str:
+    return f"user {actor.actor_type}\0{actor.name}"

@@ -1,0 +1,470 @@
+"""When a refresh starts, what it fetches, and who waits for it: with an API and a clock that the test moves."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter.days.store import Store
+from exporter.errors import ApiUnauthorized, ApiUnavailable
+from exporter.exposition.pieces import Page
+from exporter.refresh.refresher import Refresher
+from exporter.telemetry import Telemetry
+from tests.bodies import NOW, TODAY, day
+from tests.support import MovableTime, matching
+from tests.unit.scripted import NAMES, REPORTS, ScriptedApi, ledger, own
+
+pytestmark = pytest.mark.anyio
+FOREVER = 1e6
+TOMORROW = day(-1)
+FIRST_FILL = [
+    *("/me", "/workspaces"),
+    f"cost {day(2)} {TOMORROW}",
+    *(f"claude_code {day(age)}" for age in range(3)),
+]
+WARM = [f"cost {day(1)} {TOMORROW}", f"claude_code {TODAY}", f"claude_code {day(1)}"]
+
+
+@pytest.fixture
+def time() -> MovableTime:
+    """Return a clock that stands still."""
+    return MovableTime(NOW)
+
+
+@pytest.fixture
+def api() -> ScriptedApi:
+    """Return an API that works."""
+    return ScriptedApi()
+
+
+@asynccontextmanager
+async def running(store: Store, time: MovableTime, api: ScriptedApi, window_days: int = 3) -> AsyncIterator[Refresher]:
+    """Yield a refresher that was started on a store, and stop it."""
+    made = Refresher(api, ledger(store), Telemetry(NAMES), time.clock, window_days=window_days, ttl=60)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+@pytest.fixture
+async def refresher(time: MovableTime, api: ScriptedApi) -> AsyncIterator[Refresher]:
+    """Yield a refresher with a window of three days and an empty store."""
+    async with running(Store(None), time, api) as made:
+        yield made
+        made._ledger._store.close()
+
+
+async def scrape(refresher: Refresher) -> Page:
+    """Scrape with all the patience in the world; a scrape that would wait for nothing fails."""
+    async with asyncio.timeout(5):
+        return await refresher.scrape(FOREVER)
+
+
+async def refreshed(refresher: Refresher) -> None:
+    """Scrape, and let the refresh end."""
+    await scrape(refresher)
+    async with asyncio.timeout(5):
+        await refresher.settle()
+
+
+async def ticked(refresher: Refresher) -> None:
+    """Tick, and let the refresh end."""
+    await refresher.tick()
+    async with asyncio.timeout(5):
+        await refresher.settle()
+
+
+def at_once(coroutine: Coroutine[Any, Any, Page]) -> Page:
+    """Return the result of a coroutine that never waits; fail if it does."""
+    try:
+        coroutine.send(None)
+    except StopIteration as returned:
+        page: Page = returned.value
+        return page
+    coroutine.close()
+    raise AssertionError("it waits")
+
+
+def up(refresher: Refresher) -> list[bool | None]:
+    """Return `anthropic_up` of each report on the page."""
+    return [refresher.published.health[report].up for report in REPORTS]
+
+
+def read(refresher: Refresher) -> list[int]:
+    """Return how many days of the window were read, of each report on the page."""
+    return [refresher.published.health[report].days_read for report in REPORTS]
+
+
+def shown(refresher: Refresher, sample: str) -> float | None:
+    """Return the value of a sample of the page, or None where it is missing."""
+    for line in refresher.page.body.decode().splitlines():
+        if line.startswith(f"{sample} "):
+            return float(line.rpartition(" ")[2])
+    return None
+
+
+def sessions(refresher: Refresher, age: int) -> float | None:
+    """Return the sessions of a day as the page shows them."""
+    return shown(refresher, f'anthropic_claude_code_sessions{{date="{day(age)}"}}')
+
+
+async def test_a_start_makes_no_request(refresher: Refresher, api: ScriptedApi) -> None:
+    """The page says that nothing was read, and is not ready."""
+    assert api.taken() == []
+    assert (refresher.ready, up(refresher), read(refresher)) == (False, [None, None], [0, 0])
+
+
+@pytest.mark.parametrize("begin", [refreshed, ticked])
+async def test_the_first_refresh_reads_everything(refresher: Refresher, api: ScriptedApi, begin: Any) -> None:  # noqa: ANN401 - a coroutine function
+    """Whether a scrape or a tick starts it: names, the report with the fewest requests, newest days first."""
+    await begin(refresher)
+    assert api.taken() == FIRST_FILL
+    assert (refresher.ready, up(refresher), read(refresher)) == (True, [True, True], [3, 3])
+    assert shown(refresher, 'anthropic_organization_info{organization_id="o",organization_name="Org"}') == 1
+    assert api.most_at_once == 1
+
+
+async def test_a_page_is_served_at_once_until_its_time_to_live_ends(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """An older one is refreshed first, with today and yesterday only."""
+    await refreshed(refresher)
+    api.taken()
+    time.advance(59.9)
+    assert at_once(refresher.scrape(FOREVER)) is refresher.page
+    assert api.taken() == []
+    time.advance(0.1)
+    api.sessions = 7
+    await scrape(refresher)
+    assert sessions(refresher, 0) == 7
+    await refresher.settle()
+    assert api.taken() == WARM
+
+
+async def test_scrapes_share_one_refresh(refresher: Refresher, api: ScriptedApi) -> None:
+    """However many wait; a tick does not start a second one."""
+    api.gate.clear()
+    scrapes = [asyncio.create_task(scrape(refresher)) for _ in range(20)]
+    await api.waiting.wait()
+    await refresher.tick()
+    api.gate.set()
+    assert {id(page) for page in await asyncio.gather(*scrapes)} == {id(refresher.page)}
+    await refresher.settle()
+    assert (api.taken(), api.most_at_once) == (FIRST_FILL, 1)
+
+
+@pytest.mark.parametrize("patience", [0.0, -1.0])
+async def test_a_scrape_waits_no_longer_than_its_patience(
+    refresher: Refresher, api: ScriptedApi, patience: float
+) -> None:
+    """It gets the page as it is; the refresh continues for the next scrape."""
+    api.gate.clear()
+    before = refresher.page
+    async with asyncio.timeout(5):
+        assert await refresher.scrape(patience) is before
+    api.gate.set()
+    await refresher.settle()
+    assert (api.taken(), read(refresher)) == (FIRST_FILL, [3, 3])
+
+
+@pytest.mark.parametrize("held_back", [f"claude_code {day(2)}", f"claude_code {day(1)}"])
+async def test_a_scrape_waits_for_recent_days_and_not_for_the_whole_fill(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime, held_back: str
+) -> None:
+    """It returns while day 2 is being fetched, with today and yesterday of both reports; not while yesterday is."""
+    reached = asyncio.Event()
+
+    def slowly(what: str) -> None:
+        time.advance(2)
+        if what == held_back:
+            api.gate.clear()
+            reached.set()
+
+    api.on_request = slowly
+    scraping = asyncio.create_task(scrape(refresher))
+    await reached.wait()
+    if held_back.endswith(str(day(2))):
+        await scraping
+        assert [sessions(refresher, age) for age in range(3)] == [1, 1, None]
+        assert (up(refresher), read(refresher)) == ([True, True], [2, 3])
+        assert at_once(refresher.scrape(FOREVER)) is refresher.page
+    else:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not scraping.done()
+    api.gate.set()
+    await scraping
+    await refresher.settle()
+    assert sessions(refresher, 2) == 1
+
+
+async def test_a_refresh_publishes_at_most_once_a_second(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """Rendering after each of 90 days would cost more than reading them."""
+    pages = []
+
+    def quickly(_what: str) -> None:
+        time.advance(0.5)
+        pages.append(refresher.page)
+
+    api.on_request = quickly
+    await refreshed(refresher)
+    assert [len(list(same)) for _, same in groupby(pages, id)] == [3, 2, 1]
+    assert own(refresher._telemetry, "refresh_duration_seconds") == 3
+    assert own(refresher._telemetry, "page_timestamp_seconds") == time.at.timestamp()
+    assert own(refresher._telemetry, "page_bytes") == len(refresher.page.body)
+    assert own(refresher._telemetry, "page_series") == refresher.page.series
+
+
+@pytest.mark.parametrize("report", REPORTS)
+async def test_a_failing_report_keeps_its_numbers_and_the_other_continues(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime, report: str
+) -> None:
+    """It is not requested during its pause, and retried by the first scrape after it, however young the page is."""
+    await refreshed(refresher)
+    api.errors[report] = ApiUnavailable("500", pause=90.0)
+    time.advance(60)
+    await refreshed(refresher)
+    assert (up(refresher), read(refresher)) == ([one != report for one in REPORTS], [3, 3])
+    api.errors.clear()
+    api.taken()
+    time.advance(61)
+    await refreshed(refresher)
+    assert api.taken() == [what for what in WARM if not what.startswith(report)]
+    time.advance(29)
+    await refreshed(refresher)
+    assert sorted(api.taken()) == sorted(WARM)
+    assert up(refresher) == [True, True]
+
+
+async def test_a_paused_report_does_not_stop_those_after_it(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """Whatever its place in the plan: here first, since its recent days have not failed."""
+    await refreshed(refresher)
+    error = ApiUnavailable("500", pause=90.0)
+    refresher.health["cost"].failed(error, [day(2)], now=NOW, monotonic=time.seconds, jitter=0)
+    api.taken()
+    time.advance(60)
+    await refreshed(refresher)
+    assert api.taken() == WARM[1:]
+
+
+async def test_a_scrape_during_a_pause_of_all_reports_is_served_at_once(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """Nothing may be fetched, so there is nothing to wait for, however old the page is."""
+    await refreshed(refresher)
+    api.errors = dict.fromkeys(REPORTS, ApiUnavailable("500", pause=3000.0))
+    time.advance(60)
+    await refreshed(refresher)
+    api.taken()
+    time.advance(2000)
+    assert at_once(refresher.scrape(FOREVER)) is refresher.page
+    await ticked(refresher)
+    assert api.taken() == []
+    assert up(refresher) == [False, False]
+
+
+async def test_a_changed_key_is_tried_by_the_next_scrape(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """For everything that the old key was refused for."""
+    api.errors = dict.fromkeys(NAMES, ApiUnauthorized("401"))
+    await refreshed(refresher)
+    assert up(refresher) == [False, False]
+    api.taken()
+    time.advance(100)
+    at_once(refresher.scrape(FOREVER))
+    api.errors, api.key_differs = {}, True
+    await refreshed(refresher)
+    assert sorted(api.taken()) == sorted(FIRST_FILL)
+    assert up(refresher) == [True, True]
+
+
+async def test_each_refresh_retries_one_failed_day(refresher: Refresher, api: ScriptedApi, time: MovableTime) -> None:
+    """So that `anthropic_up` covers it, also when the other report's request covers the same date."""
+    await refreshed(refresher)
+    time.advance(3600)
+    await ticked(refresher)  # fetches day 2 of cost, which is then due ten minutes before that of claude_code
+    time.advance(600)
+    await refreshed(refresher)
+    time.advance(3000)
+    api.taken()
+    refresher.health["claude_code"].failed(ApiUnavailable("500"), [day(2)], now=NOW, monotonic=0, jitter=0)
+    await refreshed(refresher)
+    assert api.taken() == [f"cost {day(2)} {TOMORROW}", *WARM[1:], f"claude_code {day(2)}"]
+    assert up(refresher) == [True, True]
+    time.advance(60)
+    await refreshed(refresher)
+    assert api.taken() == WARM
+
+
+class TestTicks:
+    """What is fetched between scrapes."""
+
+    async def test_a_tick_with_nothing_due_makes_no_request(
+        self, refresher: Refresher, api: ScriptedApi, time: MovableTime
+    ) -> None:
+        """Today and yesterday wait for the next scrape."""
+        await ticked(refresher)
+        api.taken()
+        time.advance(3599)
+        before = refresher.page
+        await ticked(refresher)
+        assert api.taken() == []
+        assert refresher.page is before
+
+    async def test_a_tick_fetches_a_settled_day_and_does_not_make_the_page_fresh(
+        self, refresher: Refresher, api: ScriptedApi, time: MovableTime
+    ) -> None:
+        """One request; the next scrape still reads today and yesterday."""
+        await ticked(refresher)
+        api.taken()
+        time.advance(3600)
+        await ticked(refresher)
+        assert api.taken() == [f"cost {day(2)} {day(1)}"]
+        await refreshed(refresher)
+        assert api.taken() == [*WARM, f"claude_code {day(2)}"]
+
+    async def test_a_scrape_that_meets_a_tick_gets_a_refresh_of_its_own(
+        self, refresher: Refresher, api: ScriptedApi, time: MovableTime
+    ) -> None:
+        """It waits for both, one after the other."""
+        await ticked(refresher)
+        api.taken()
+        time.advance(3600)
+        api.gate.clear()
+        await refresher.tick()
+        scraping = asyncio.create_task(scrape(refresher))
+        await asyncio.sleep(0)
+        api.gate.set()
+        await scraping
+        await refresher.settle()
+        assert (api.taken()[1:], api.most_at_once) == ([*WARM, f"claude_code {day(2)}"], 1)
+
+
+async def test_midnight_moves_the_window(refresher: Refresher, api: ScriptedApi, time: MovableTime) -> None:
+    """The new day is fetched, and the oldest leaves page, store and failures."""
+    await refreshed(refresher)
+    api.taken()
+    refresher.health["cost"].failed(ApiUnavailable("500"), [day(2)], now=NOW, monotonic=0, jitter=0)
+    time.advance(12 * 3600)
+    await refreshed(refresher)
+    requested = api.taken()
+    assert f"claude_code {TOMORROW}" in requested
+    assert f"cost {day(2)} {day(1)}" not in requested
+    assert [sessions(refresher, age) for age in (-1, 0, 1, 2)] == [1, 1, 1, None]
+    assert set(refresher._ledger.read_at()["claude_code"]) == {TOMORROW, day(0), day(1)}
+    assert refresher.health["cost"].failed_days() == []
+
+
+async def test_days_before_the_window_are_kept_until_today_is_read(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """A clock that jumps ahead does not empty the store."""
+    await refreshed(refresher)
+    api.errors["claude_code"] = ApiUnavailable("500")
+    time.advance(5 * 24 * 3600)
+    await refreshed(refresher)
+    assert set(refresher._ledger.read_at()["claude_code"]) == {day(0), day(1), day(2)}
+
+
+async def test_a_restart_serves_the_stored_days_until_they_are_old(time: MovableTime, api: ScriptedApi) -> None:
+    """The age of today's data continues over the restart; the health of a report starts again."""
+    store = Store(None)
+    async with running(store, time, api) as first:
+        await refreshed(first)
+    api.taken()
+    time.advance(30)
+    async with running(store, time, api) as second:
+        at_once(second.scrape(FOREVER))
+        await ticked(second)
+        assert (api.taken(), sessions(second, 0), read(second), up(second)) == ([], 1, [3, 3], [None, None])
+        time.advance(30)
+        await refreshed(second)
+        assert (api.taken(), up(second)) == (WARM, [True, True])
+    store.close()
+
+
+@pytest.mark.parametrize("hours", [12, -1])
+async def test_a_restart_reads_recent_days_at_once_when_they_are_missing_or_from_the_future(
+    time: MovableTime, api: ScriptedApi, hours: int
+) -> None:
+    """After midnight today is missing; after the clock was set back, the age of what is stored is unknown."""
+    store = Store(None)
+    async with running(store, time, api) as first:
+        await refreshed(first)
+    api.taken()
+    time.step(timedelta(hours=hours))
+    async with running(store, time, api) as second:
+        await ticked(second)
+        today = time.at.date()
+        assert {f"claude_code {today}", f"claude_code {today - (TODAY - day(1))}"} <= set(api.taken())
+    store.close()
+
+
+async def test_a_window_of_one_day(time: MovableTime, api: ScriptedApi) -> None:
+    """Yesterday is neither fetched nor missed."""
+    store = Store(None)
+    async with running(store, time, api, window_days=1) as first:
+        await refreshed(first)
+        assert api.taken()[2:] == [f"cost {TODAY} {TOMORROW}", f"claude_code {TODAY}"]
+    async with running(store, time, api, window_days=1) as second:
+        at_once(second.scrape(FOREVER))
+    store.close()
+
+
+async def test_an_unexpected_error_ends_the_refresh_and_not_the_exporter(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """It is logged, waiting scrapes get the page, and the next refresh starts when the page is old, not at once."""
+
+    def broken(_what: str) -> None:
+        raise RuntimeError("a defect")
+
+    api.on_request = broken
+    before = refresher.page
+    with capture_logs() as lines:
+        assert await scrape(refresher) is before
+    (line,) = matching(lines, log_level="error", exc_info=True)
+    assert line["event"].startswith("refresh failed unexpectedly")
+    assert at_once(refresher.scrape(FOREVER)) is before
+    api.on_request = lambda _what: None
+    time.advance(60)
+    await refreshed(refresher)
+    assert up(refresher) == [True, True]
+
+
+@pytest.mark.parametrize("released_first", [True, False])
+async def test_stopping_cancels_the_refresh_and_releases_scrapes(
+    time: MovableTime,
+    api: ScriptedApi,
+    released_first: bool,  # noqa: FBT001 - a table
+) -> None:
+    """A waiting scrape gets the page, the request is cancelled, and no refresh starts afterwards."""
+    async with running(Store(None), time, api) as made:
+        api.gate.clear()
+        scraping = asyncio.create_task(scrape(made))
+        await api.waiting.wait()
+        if released_first:
+            made.release_scrapes()
+            assert await scraping is made.page
+        await made.stop()
+        assert await scraping is made.page
+        assert (api.at_once, len(api.taken())) == (0, 1)
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("ledger")]
+        api.gate.set()
+        await ticked(made)
+        assert at_once(made.scrape(FOREVER)) is made.page
+        assert api.taken() == []
+        made._ledger._store.close()

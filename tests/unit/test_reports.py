@@ -1,0 +1,152 @@
+"""What all reports have in common: families by Prometheus's conventions, stored rows, and health."""
+
+import re
+import zlib
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import pytest
+
+from exporter import reports, telemetry
+from exporter.model import Family, Samples, Window
+from exporter.reports import claude_code, health
+from exporter.reports.directory import Directory
+from exporter.reports.health import ReportHealth
+from exporter.reports.report import Report
+from exporter.reports.users import DISTINCT, USERS
+from tests.bodies import TODAY, cost_rows, day, model, record, result, usage_rows
+
+REPORTS, LISTINGS = reports.reports(), reports.listings()
+DATA = reports.families(REPORTS, LISTINGS)
+EVERY = pytest.mark.parametrize("family", [*DATA, *telemetry.FAMILIES], ids=lambda family: family.name)
+
+
+class TestFamilies:
+    """The families of the page and of the exporter itself."""
+
+    def test_names_are_unique(self) -> None:
+        """No family is declared twice."""
+        names = [family.name for family in (*DATA, *telemetry.FAMILIES)]
+        assert len(names) == len(set(names))
+
+    @EVERY
+    def test_names_labels_and_help(self, family: Family) -> None:
+        """Labels are no reserved words; a help text needs no escaping; money is in dollars and says so."""
+        assert re.fullmatch(r"anthropic_[a-z_]*[a-z]", family.name)
+        assert all(re.fullmatch(r"[a-z][a-z_]*", label) for label in family.labels)
+        assert not {"le", "quantile", "job", "instance"} & set(family.labels)
+        assert len(family.labels) == len(set(family.labels))
+        assert not set(family.help) & set('"\\\n\r')
+        assert family.help.endswith(".")
+        assert ("cost" in family.name) == family.name.endswith("_usd")
+
+    @EVERY
+    def test_data_are_gauges_and_counters_end_in_total(self, family: Family) -> None:
+        """A day is restated downwards too, so no number of a report is a counter."""
+        assert (family.kind == "counter") == family.name.endswith("_total")
+        assert not family.name.endswith(("_count", "_sum", "_bucket"))
+        assert family.kind == "gauge" or family.name.startswith("anthropic_exporter_")
+
+    def test_what_may_not_be_summed_has_no_date_and_no_user(self) -> None:
+        """The distinct-user families are one number per actor type; the families per user have no date."""
+        assert {family.labels for family in DISTINCT} == {("actor_type",)}
+        assert all(family.labels[:2] == ("user", "actor_type") and "date" not in family.labels for family in USERS)
+
+    def test_every_family_is_filled_and_every_sample_has_a_family(self) -> None:
+        """Reports, then listings, then health; each report fills its own families and no others."""
+        rows: dict[str, Any] = {"claude_code": usage_rows(record()), "cost": cost_rows(result())}
+        for report in REPORTS:
+            view = report.view()
+            view.replace(TODAY, (), rows[report.name])
+            changed = view.changes(Window(TODAY, 1), {TODAY}).values()
+            filled = {name for samples in changed for name in samples or {}}
+            assert filled == {family.name for family in report.families}
+        (directory,) = LISTINGS
+        listed = directory.samples(Directory(("o1", "Org"), {"w2": "Two", "default": "default"}))
+        assert list(listed.items()) == [
+            ("anthropic_organization_info", [(("o1", "Org"), 1)]),
+            ("anthropic_workspace_info", [(("default", "default"), 1), (("w2", "Two"), 1)]),
+        ]
+        order = [*(name for report in REPORTS for name in names(report.families)), health.DATES.name, *listed]
+        assert names(DATA) == [*order, *names(health.FAMILIES)]
+        assert reports.NAMES == ("claude_code", "cost", "directory")
+
+
+def names(families: tuple[Family, ...]) -> list[str]:
+    """Return the names of families."""
+    return [family.name for family in families]
+
+
+class TestStoredRows:
+    """Rows as bytes. That any rows come back is tested in `property/test_reading.py`."""
+
+    REPORT: Report[Any] = claude_code.report()
+
+    def test_a_day_s_rows_are_small(self) -> None:
+        """Compressed: the store holds 90 days of thousands of users."""
+        rows = usage_rows(*(record({"type": "user_actor", "email_address": f"{n}@example.test"}) for n in range(100)))
+        assert len(self.REPORT.pack(rows)) < 2000
+
+    @pytest.mark.parametrize("damage", ["cut", "other", "shape", "deep", "text"])
+    def test_what_is_no_such_rows_is_a_value_error(self, damage: str) -> None:
+        """Half of them, rows of another report or release, and anything else: the day is then fetched again."""
+        packed = self.REPORT.pack(usage_rows(record(models=[model("1.5")])))
+        other = reports.cost.report().pack(cost_rows(result()))
+        shape = self.REPORT.pack([["user"]])
+        stored = {
+            "cut": packed[:-5],
+            "other": other,
+            "shape": shape,
+            "deep": zlib.compress(b"[" * 100_000),
+            "text": b"text",
+        }[damage]
+        with pytest.raises(ValueError, match=r"."):
+            self.REPORT.unpack(stored)
+
+
+class Stored(NamedTuple):
+    """A stored day."""
+
+    read_at: datetime
+    empty: bool
+
+
+class TestHealth:
+    """How far the numbers of a report can be trusted."""
+
+    def samples(self, state: ReportHealth) -> dict[str, Any]:
+        """Return the samples of a report with this health, without the dates."""
+        found: Samples = health.samples({"cost": state}, Window(TODAY, 2))
+        return {name: [value for _, value in of] for name, of in found.items() if name != health.DATES.name}
+
+    def test_of_stored_days(self) -> None:
+        """The last success is of any day of the window, the newest date is one with data."""
+        stored = {
+            TODAY: Stored(datetime(2026, 11, 22, 1, tzinfo=UTC), empty=True),
+            day(1): Stored(datetime(2026, 11, 22, 3, tzinfo=UTC), empty=False),
+            day(2): Stored(datetime(2026, 11, 22, 2, tzinfo=UTC), empty=False),
+            day(4): Stored(datetime(2026, 11, 22, 9, tzinfo=UTC), empty=False),
+        }
+        state = health.health(stored, Window(TODAY, 4), up=True)
+        assert state == ReportHealth(up=True, last_success=1795316400.0, newest_date=day(1), days_read=3, days=4)
+        assert self.samples(state) == {
+            "anthropic_up": [1],
+            "anthropic_report_last_success_timestamp_seconds": [1795316400.0],
+            "anthropic_report_newest_date_timestamp_seconds": [1795219200],
+            "anthropic_report_coverage_ratio": [0.75],
+        }
+
+    @pytest.mark.parametrize(("up", "shown"), [(None, []), (True, [1]), (False, [0])])
+    def test_of_nothing_stored(self, up: bool | None, shown: list[int]) -> None:  # noqa: FBT001 - a table
+        """Before the first attempt nothing is said of `up`; without data there is no newest date; coverage always."""
+        assert self.samples(health.health({}, Window(TODAY, 4), up=up)) == {
+            "anthropic_up": shown,
+            "anthropic_report_last_success_timestamp_seconds": [],
+            "anthropic_report_newest_date_timestamp_seconds": [],
+            "anthropic_report_coverage_ratio": [0],
+        }
+
+    def test_the_dates_of_the_window(self) -> None:
+        """Their midnights in UTC."""
+        dates = health.samples({}, Window(TODAY, 2))[health.DATES.name]
+        assert dates == [((str(day(1)),), 1795219200), ((str(TODAY),), 1795305600)]
