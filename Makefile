@@ -5,7 +5,7 @@ BIN := .venv/bin
 FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/test_architecture.py tests/test_docs.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check quick slow fmt lint types security sbom unit coverage golden-update rules dashboards docs \
+.PHONY: help setup demo test check quick slow fmt lint types security sbom unit coverage golden-update rules dashboards page vendor docs \
 	integration mutants soak bench pictures lock system-packages clean
 
 help: ## print this list
@@ -30,14 +30,14 @@ demo: .venv/run ## run the exporter with a simulated organisation; needs no key
 	@$(BIN)/anthropic-exporter demo
 
 ##@ Test
-test: .venv/dev system-packages tests/dashboard/node_modules/.ready ## install what the tests need, then run every test
+test: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/page/node_modules/.ready ## install what the tests need, then run every test
 	$(BIN)/python -m pytest
 
 check: quick slow ## what CI runs: quick, then slow
 
 quick: lint types security coverage ## lint, types, security, and the fast tests with branch coverage
 
-slow: .venv/dev system-packages tests/dashboard/node_modules/.ready ## every test that is not in quick
+slow: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/page/node_modules/.ready ## every test that is not in quick
 	$(BIN)/python -m pytest -q $(addprefix --ignore=,$(FAST))
 
 unit: .venv/dev ## the fast tests: no process, no network
@@ -53,17 +53,21 @@ mutants: .venv/dev ## mutation testing: do the fast tests notice 200 small chang
 integration: .venv/dev system-packages ## the tests with real processes: Prometheus, the exporter, faults
 	$(BIN)/python -m pytest -q tests/truth tests/integration tests/faults tests/load
 
-rules: .venv/dev system-packages ## the tests of the alert rules, with promtool
+rules: .venv/dev system-packages ## the alert rules: promtool check, and situations replayed
 	$(BIN)/python -m pytest -q tests/rules
 
 dashboards: .venv/dev system-packages tests/dashboard/node_modules/.ready ## the tests of the dashboard, with Grafana's own libraries
 	$(BIN)/python -m pytest -q tests/dashboard
 
+page: .venv/dev system-packages tests/page/node_modules/.ready ## the tests of the page, in Chromium
+	$(BIN)/python -m pytest -q tests/page
+
 soak: .venv/dev ## the long tests: 200 kills, a simulated month, 200 scrapers at once
 	$(BIN)/python -m tests.load.soak
 
-pictures: .venv/dev system-packages tests/dashboard/node_modules/.ready ## draw the dashboard's pictures in docs/
+pictures: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/page/node_modules/.ready ## draw the pictures in docs/
 	$(BIN)/python -m tests.dashboard.drawing docs/pictures
+	$(BIN)/python -m tests.page.drawing docs/pictures
 
 bench: .venv/dev system-packages ## measure, and write docs/explanation/performance.md
 	$(BIN)/python -m bench
@@ -82,8 +86,9 @@ lint: .venv/dev ## ruff, and the linters of text, workflows, Dockerfile and scri
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck .ci/run $(filter-out %.py %.txt,$(wildcard tools/*))
 
-types: .venv/dev ## mypy, strict
+types: .venv/dev system-packages tests/page/node_modules/.ready ## mypy, strict, and TypeScript on the page's scripts
 	$(BIN)/mypy
+	tests/page/node_modules/.bin/tsc --project tests/page
 
 security: .venv/dev ## bandit, and known vulnerabilities of the dependencies
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive exporter
@@ -108,10 +113,18 @@ lock: ## pin all dependencies with hashes; needs uv
 system-packages:
 	@tools/system-packages
 
+vendor: tests/page/node_modules/.ready ## copy Chart.js from its npm package, in the version of tests/page/package.json
+	$(BIN)/python -m tests.page.vendor
+
+tests/page/node_modules/.ready: tests/page/package-lock.json
+	@echo "Installing what the tests of the page need ..."
+	@cd tests/page && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 tests/dashboard/node_modules/.ready: tests/dashboard/package-lock.json
 	@echo "Installing Grafana's own libraries for the dashboard tests ..."
 	@cd tests/dashboard && npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean: ## delete everything that make created
-	rm -rf .venv build dist *.egg-info tests/dashboard/node_modules .coverage .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info tests/*/node_modules .coverage .mypy_cache .ruff_cache .hypothesis

@@ -4,14 +4,18 @@ Usage: python -m docs.generate [--check]
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+import msgspec
 
 from exporter import reports, telemetry
 from exporter.model import Family
 from exporter.reports import health
 from exporter.settings import described
+from exporter.web.report import Report
 
 REFERENCE = Path(__file__).parent / "reference"
 LEADS: Mapping[str, str] = {
@@ -69,13 +73,19 @@ def settings() -> str:
     return "\n".join(lines) + "\n"
 
 
+def report_schema() -> str:
+    """Return docs/reference/report.schema.json: the JSON Schema of `/api/v1/report`."""
+    return json.dumps(msgspec.json.schema(Report), indent=2) + "\n"
+
+
 def main() -> int:
     """Return the exit code: 0, or 1 when `--check` finds another file than would be written."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description="Write docs/reference/.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
     check: bool = parser.parse_args().check
     stale = []
-    for name, text in (("metrics.md", metrics()), ("settings.md", settings())):
+    written = (("metrics.md", metrics()), ("settings.md", settings()), ("report.schema.json", report_schema()))
+    for name, text in written:
         path = REFERENCE / name
         if not check:
             path.write_text(text, encoding="utf-8")

@@ -8,16 +8,20 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import structlog
 import uvloop
 
-from exporter import __version__, check, logs, reports, service, settings
+from exporter import __version__, check, export, logs, reports, service, settings
+from exporter.clock import SYSTEM_CLOCK
 from exporter.days.store import Store
 from exporter.errors import ExporterError, SettingsError
+from exporter.export import Wanted
 from exporter.settings import ListenAddress, Settings
 from exporter.telemetry import Telemetry
+from exporter.web.export import FORMATS
 
 WRONG_SETTINGS = 2
 log = structlog.get_logger()
@@ -26,9 +30,10 @@ log = structlog.get_logger()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, 1 when it could not do its work, 2 for a wrong setting or usage."""
     os.umask(0o077)
-    command: Callable[[], int] = _parser().parse_args(arguments).run
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.run
     try:
-        return command()
+        return command(options)
     except SettingsError as error:
         for line in str(error).splitlines():
             print(f"anthropic-exporter: {line}", file=sys.stderr)
@@ -40,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _serve() -> int:
+def _serve(_: argparse.Namespace) -> int:
     config = _loaded()
     config.admin_key()
     store = Store(config.exporter_data_dir)
@@ -51,7 +56,7 @@ def _serve() -> int:
     return 0
 
 
-def _demo() -> int:
+def _demo(_: argparse.Namespace) -> int:
     """Run the exporter against the simulated organisation: no key, nothing on disk, no request beyond this machine."""
     from exporter.demo.api import create_api  # noqa: PLC0415 - only this command pays for the simulation
     from exporter.demo.organization import Organization  # noqa: PLC0415
@@ -64,7 +69,7 @@ def _demo() -> int:
         _configure_logs(config)
         store = Store(None)
         try:
-            _run(service.serve(config, store, started=_invite))
+            _run(service.serve(config, store, simulated=True, started=_invite))
         finally:
             store.close()
     return 0
@@ -84,7 +89,7 @@ def _demo_settings(base_url: str, key: str) -> Settings:
     return config.model_copy(update={"exporter_listen_address": ListenAddress("127.0.0.1:10918")})
 
 
-def _check() -> int:
+def _check(_: argparse.Namespace) -> int:
     config = _loaded()
     try:
         config.admin_key()
@@ -100,6 +105,12 @@ def _check() -> int:
             await transport.close()
 
     return 0 if asyncio.run(run()) else 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    wanted = Wanted(options.name, options.first, options.last, options.format, options.output)
+    export.export(_loaded(), wanted, SYSTEM_CLOCK.now().date())
+    return 0
 
 
 def _loaded() -> Settings:
@@ -149,7 +160,17 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "try the key once against each report and say what works"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(run=run)
+    _add_export(commands.add_parser("export", help="write stored days as a file", description=export.__doc__))
     return parser
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=export.NAMES, help="which file; openmetrics is for importing the past")
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, metavar="DATE", help="first UTC day")
+    parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="last UTC day")
+    parser.add_argument("--format", choices=sorted(FORMATS), default="csv", help="csv (the default) or jsonl")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to standard output")
+    parser.set_defaults(run=_export)
 
 
 def _settings_help() -> str:

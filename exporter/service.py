@@ -15,20 +15,24 @@ from pathlib import Path
 import structlog
 import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from exporter import __version__, reports
 from exporter.api.transport import Transport
 from exporter.clock import SYSTEM_CLOCK, Clock
 from exporter.days.ledger import Ledger
+from exporter.days.snapshot import Snapshot
 from exporter.days.store import Store
 from exporter.errors import SettingsError
 from exporter.refresh.refresher import Refresher
 from exporter.reports.names import Names
 from exporter.settings import ListenAddress, Settings
 from exporter.telemetry import Telemetry
-from exporter.web.app import ReportStatus, Status, create_app, moment
-from exporter.web.headlines import headlines
+from exporter.web import api, site
+from exporter.web.app import create_app
+from exporter.web.page import ReportStatus
+from exporter.web.reporting import Reporting
 from exporter.web.toolkit import config as webconfig
 from exporter.web.toolkit.basic_auth import BasicAuth
 from exporter.web.toolkit.config import WebConfigFile
@@ -55,14 +59,19 @@ def make_transport(settings: Settings, telemetry: Telemetry, clock: Clock = SYST
     )
 
 
-def make_ledger(settings: Settings, store: Store) -> Ledger:
-    """Return a ledger of every report, with users named as EXPORTER_USER_LABEL says."""
+def make_names(settings: Settings, store: Store | Snapshot) -> Names:
+    """Return how users are named, as EXPORTER_USER_LABEL says."""
     label = settings.exporter_user_label
-    names = Names(key=None if label == "email" else _hash_key(settings, store), shown=label != "none")
-    return Ledger(store, reports.reports(names, settings.exporter_max_users), reports.listings(), headlines)
+    return Names(key=None if label == "email" else _hash_key(settings, store), shown=label != "none")
 
 
-def _hash_key(settings: Settings, store: Store) -> bytes:
+def make_ledger(settings: Settings, store: Store) -> Ledger:
+    """Return the ledger of every report."""
+    names = make_names(settings, store)
+    return Ledger(store, reports.reports(names, settings.exporter_max_users), reports.listings())
+
+
+def _hash_key(settings: Settings, store: Store | Snapshot) -> bytes:
     given = settings.exporter_user_hash_key
     return given.get_secret_value().encode() if given else store.hash_key()
 
@@ -90,15 +99,33 @@ async def refreshing(
         await transport.close()
 
 
-async def serve(settings: Settings, store: Store, *, started: Callable[[str], None] = lambda _: None) -> None:
-    """Serve until SIGTERM or SIGINT; `started` is called with the address. Raises SettingsError if it cannot listen."""
+def make_app(
+    refresher: Refresher, settings: Settings, store: Store, telemetry: Telemetry, *, simulated: bool = False
+) -> Starlette:
+    """Return the application: metrics, the page, and the numbers as JSON and files."""
+    reporting = Reporting(refresher, refresher.ledger, make_names(settings, store), settings.exporter_max_users)
+    pages = site.routes(reporting, partial(health, refresher), version=__version__, simulated=simulated)
+    return create_app(refresher, telemetry, [*pages, *api.routes(reporting)])
+
+
+async def serve(
+    settings: Settings,
+    store: Store,
+    *,
+    simulated: bool = False,
+    started: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `started` is called with the address. Raises SettingsError if it cannot listen.
+
+    `simulated` is for the demo: the page says so.
+    """
     gc.set_threshold(*GC_THRESHOLDS)
     telemetry = Telemetry(reports.NAMES)
     web_config = settings.exporter_web_config_file
     tls = web_config is not None and webconfig.load(web_config).tls_server_config is not None
     with listening(settings.exporter_listen_address, "https" if tls else "http") as (listener, address):
         async with refreshing(settings, store, telemetry) as refresher:
-            app = create_app(refresher, telemetry, partial(status, refresher), __version__)
+            app = make_app(refresher, settings, store, telemetry, simulated=simulated)
             server = Server(_server_config(app, settings.exporter_web_config_file, telemetry))
             scheduler = AsyncIOScheduler(timezone=UTC)
             scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
@@ -178,21 +205,24 @@ def listening(address: ListenAddress, scheme: str = "http") -> Iterator[tuple[so
         yield listener, f"{scheme}://{host}:{listener.getsockname()[1]}"
 
 
-def status(refresher: Refresher) -> Status:
-    """Return what the status page shows now."""
+def health(refresher: Refresher) -> list[ReportStatus]:
+    """Return the health of each report as the page shows it now."""
     rows = []
-    for report, health in refresher.published.health.items():
+    for report, published in refresher.published.health.items():
         state = refresher.health[report]
-        success = None if health.last_success is None else datetime.fromtimestamp(health.last_success, UTC)
+        success = None if published.last_success is None else datetime.fromtimestamp(published.last_success, UTC)
         rows.append(
             ReportStatus(
                 name=report,
-                state={None: "not tried yet", True: "works", False: "fails"}[health.up],
-                last_success=moment(success),
-                newest_date=str(health.newest_date or "none"),
-                coverage=f"{health.coverage:.1%}",
-                error=f"{moment(state.failed_at)}: {state.error}" if state.error else "none",
+                state={None: "not tried yet", True: "works", False: "fails"}[published.up],
+                last_success=_moment(success),
+                newest_date=str(published.newest_date or "none"),
+                coverage=f"{published.days_read} of {published.days} days",
+                error=f"{_moment(state.failed_at)}: {state.error}" if state.error else "none",
             )
         )
-    page = f"{refresher.page.series:,} series, {len(refresher.page.body):,} bytes."
-    return Status(refresher.published.summary, rows, page)
+    return rows
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "never"

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 from starlette.applications import Starlette
 
 from exporter import service
@@ -84,6 +85,7 @@ class Exporter:
     telemetry: Telemetry
     store: Store
     time: MovableTime
+    app: Starlette
 
     async def fill(self) -> None:
         """Let the schedule tick until a refresh has ended."""
@@ -103,6 +105,12 @@ class Exporter:
     def shown(self) -> Samples:
         """Return the samples of the page as it is."""
         return scrape_samples(self.refresher.page.body.decode())
+
+    async def get(self, path: str) -> httpx.Response:
+        """Return the response to a GET."""
+        transport = httpx.ASGITransport(self.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get(path)
 
     def up(self) -> set[float | None]:
         """Return the values of `anthropic_up`: {1} if every report is up."""
@@ -165,8 +173,10 @@ class Api:
         """Yield an exporter on a data folder; None keeps its days in memory. Its clock is the API's, or its own."""
         telemetry, store, time = Telemetry(NAMES), Store(folder), time or self.time
         try:
-            async with service.refreshing(self.settings(folder), store, telemetry, time.clock) as refresher:
-                yield Exporter(refresher, telemetry, store, time)
+            settings = self.settings(folder)
+            async with service.refreshing(settings, store, telemetry, time.clock) as refresher:
+                app = service.make_app(refresher, settings, store, telemetry)
+                yield Exporter(refresher, telemetry, store, time, app)
         finally:
             store.close()
 

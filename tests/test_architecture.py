@@ -20,6 +20,7 @@ DEMO = {path.stem: path for path in (PACKAGE / "demo").glob("*.py")}
 
 LAYERS = (
     {"cli"},
+    {"export"},
     {"check", "service"},
     {"web"},
     {"web.toolkit"},
@@ -28,7 +29,7 @@ LAYERS = (
     {"reports", "exposition"},
     {"api"},
     {"telemetry"},
-    {"clock", "logs", "model", "settings"},
+    {"clock", "logs", "model", "palette", "settings"},
     {"errors"},
 )
 """Packages and top-level modules, highest first: each imports only from lower layers and from itself."""
@@ -39,16 +40,17 @@ FENCES = {
     "apscheduler": {"service"},
     "bcrypt": {"web.toolkit.basic_auth"},
     "httpx": {"api.transport"},
-    "jinja2": {"web.app"},
+    "jinja2": {"web.page"},
     "msgspec": {
-        *("api.bodies", "api.paging", "api.refusals", "days.ledger", "reports"),
+        *("api.bodies", "api.paging", "api.refusals", "days.kept_sums", "reports"),
+        *("web.api", "web.export", "web.report", "web.reporting"),
     },
     "prometheus_client": {"telemetry"},
     "pydantic": {"settings", "web.toolkit.schema", "web.toolkit.config"},
     "pydantic_core": {"web.toolkit.config"},
     "pydantic_settings": {"settings"},
-    "sqlite3": {"days.database", "days.store"},
-    "starlette": {"web.app", "web.toolkit.basic_auth", "web.toolkit.limits", "service"},
+    "sqlite3": {"days.database", "days.snapshot", "days.store"},
+    "starlette": {"web.api", "web.app", "web.site", "web.toolkit.basic_auth", "web.toolkit.limits", "service"},
     "structlog": {
         *(
             "logs",
@@ -80,7 +82,10 @@ PURE = (
     "refresh.health",
     "reports",
     "exposition",
-    "web.headlines",
+    "palette",
+    "web.backfill",
+    "web.queries",
+    "web.report",
 )
 """Modules and packages without clock, disk, network or threads."""
 

@@ -9,6 +9,8 @@ import pytest
 from docs import generate
 from exporter import reports, telemetry
 from exporter.settings import described
+from exporter.web.backfill import daily_name
+from exporter.web.export import COLUMNS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -36,6 +38,7 @@ def test_a_stale_reference_is_found(
     assert [line.partition(" ")[0] for line in capsys.readouterr().err.splitlines()] == [
         "docs/reference/metrics.md",
         "docs/reference/settings.md",
+        "docs/reference/report.schema.json",
     ]
     monkeypatch.setattr(sys, "argv", ["generate"])
     assert generate.main() == 0
@@ -55,6 +58,13 @@ def test_the_readme_names_every_setting() -> None:
     assert set(re.findall(r"`((?:ANTHROPIC|EXPORTER)_\w+)`", readme)) >= SETTINGS
 
 
+def test_the_columns_of_the_files_are_documented() -> None:
+    """In their order, one row for each file."""
+    text = (ROOT / "docs/reference/http-api.md").read_text(encoding="utf-8")
+    for name, columns in COLUMNS.items():
+        assert f"| `{name}` | {', '.join(f'`{column}`' for column in columns)} |" in text
+
+
 @EVERY
 def test_every_setting_that_a_document_names_exists(path: Path) -> None:
     """A renamed setting is renamed everywhere."""
@@ -66,8 +76,13 @@ def test_every_setting_that_a_document_names_exists(path: Path) -> None:
 def test_every_family_that_a_document_names_exists(path: Path) -> None:
     """In PromQL too. A name that ends in `_` or before a `*` or `.` is the beginning of several."""
     text = path.read_text(encoding="utf-8")
+    daily = {daily_name(family.name) for report in reports.reports() for family in report.families}
     for name, wild in re.findall(r"(?<![\w:/-])(anthropic_[a-z_]+)(\*|\.\.\.)?", text):
-        known = FAMILY_NAMES | {f"{family}{end}" for family in FAMILY_NAMES for end in ("_bucket", "_sum", "_count")}
+        known = (
+            FAMILY_NAMES
+            | daily
+            | {f"{family}{end}" for family in FAMILY_NAMES for end in ("_bucket", "_sum", "_count")}
+        )
         begins = any(one.startswith(name) for one in known) if wild or name.endswith("_") else name in known
         assert begins or name == "anthropic_admin_key", name
 

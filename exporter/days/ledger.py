@@ -4,62 +4,57 @@ When a day changes, its old rows are subtracted from the sums of its report's vi
 view says has changed is rendered again. Everything else stays as it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-import msgspec
 import structlog
 
-from exporter import __version__
 from exporter import reports as all_reports
 from exporter.api.paging import Answer
+from exporter.days import kept_sums
+from exporter.days.kept_sums import KeptSums
 from exporter.days.store import SUMS_OF, Entry, Store, rows_digest
 from exporter.errors import ApiShapeChanged, StoreError
 from exporter.exposition.pieces import Page, Pieces
 from exporter.model import DAY, Window
 from exporter.reports import health
 from exporter.reports.health import ReportHealth
-from exporter.reports.report import KeepsSums, Listing, Report, View
+from exporter.reports.report import KeepsSums, Listing, Report
 
 SETTLED = 2 * DAY
 """The age from which a day rarely changes: the API restates a day for about 30 hours."""
 NEVER = datetime.min.replace(tzinfo=UTC)
 _MISFIT = (ArithmeticError, LookupError, ValueError)
 """What a view raises when its sums do not hold the rows that are subtracted from them."""
-Views = Mapping[str, View[Any]]
 log = structlog.get_logger()
 
 
 class Published(NamedTuple):
-    """A page, the health of each report on it, and the summary that was made of the views."""
+    """A page, its window, and the health of each report on it."""
 
     page: Page
+    window: Window
     health: Mapping[str, ReportHealth]
-    summary: Any
 
 
 class Ledger:
-    """Days by report, and the page they are shown on. `summary` makes what is shown beside the page."""
+    """Days by report, and the page they are shown on."""
 
-    def __init__(
-        self,
-        store: Store,
-        reports: Sequence[Report[Any]],
-        listings: Sequence[Listing[Any]] = (),
-        summary: Callable[[Views, Window], Any] = lambda _views, _window: None,
-    ) -> None:
+    def __init__(self, store: Store, reports: Sequence[Report[Any]], listings: Sequence[Listing[Any]] = ()) -> None:
         self._store = store
         self.reports = {report.name: report for report in reports}
         self.listings = {listing.name: listing for listing in listings}
-        self._summary = summary
         self._window: Window | None = None
         self._listed = {listing.name: self._stored_listing(listing) for listing in listings}
         self.pieces = Pieces(all_reports.families(reports, listings))
-        self._views: dict[str, View[Any]] = {}
+        self.views: dict[str, Any] = {}
+        """The `View` of each report, by name."""
+        self.version = 0
+        """Changes with every change of a day that is shown."""
         self._shown: dict[str, set[date]] = {}
-        self._kept_sums: dict[str, dict[date, str]] = {}
+        self._kept_sums: dict[str, Mapping[date, str]] = {}
         """The rows' digests of the days in the stored sums, by report."""
         self._restored: set[str] = set()
         """The reports whose sums began with stored ones."""
@@ -137,16 +132,14 @@ class Ledger:
     def take_listing(self, listing: Listing[Any], value: object, read_at: datetime) -> None:
         """Replace what was listed. Raises StoreError when it is kept in memory only."""
         self._listed[listing.name] = value, read_at
-        self._store.put_note(listing.name, msgspec.json.encode((read_at, value)).decode())
+        self._store.put_note(listing.name, listing.pack(value, read_at))
 
     def _stored_listing(self, listing: Listing[Any]) -> tuple[Any, datetime]:
         """Return what was listed and when; None, read never, where the note is missing or damaged."""
-        note = self._store.note(listing.name) or ""
         try:
-            read_at, value = msgspec.json.decode(note, type=tuple[datetime, listing.type])  # type: ignore[name-defined]
+            return listing.unpack(self._store.note(listing.name) or "")
         except ValueError:
             return None, NEVER
-        return value, read_at
 
     def publish(self, window: Window, up: Mapping[str, bool | None]) -> Published:
         """Return the page of this window; `up` says of each report whether it works."""
@@ -162,7 +155,7 @@ class Ledger:
                 self.pieces.put(listing.name, listing.samples(value))
         states = {name: health.health(self._store.entries(name), window, up=up[name]) for name in self.reports}
         self.pieces.put("health", health.samples(states, window))
-        return Published(self.pieces.page(), states, self._summary(self._views, window))
+        return Published(self.pieces.page(), window, states)
 
     def _render(self, report: Report[Any], window: Window) -> None:
         """Render what has changed of a report; once more if the stored sums turn out not to fit."""
@@ -174,7 +167,8 @@ class Ledger:
             self._render(report, window)
 
     def _changes(self, report: Report[Any], window: Window) -> Mapping[str, Any]:
-        return self._views[report.name].changes(window, self._shown[report.name])
+        changes: Mapping[str, Any] = self.views[report.name].changes(window, self._shown[report.name])
+        return changes
 
     @contextmanager
     def _dropping_misfits(self, report: Report[Any]) -> Iterator[None]:
@@ -194,7 +188,7 @@ class Ledger:
     def prune(self, window: Window) -> None:
         """Delete stored days before the window that are not on the page, and store sums. Raises StoreError."""
         self._store.prune(min(window.first, self._window.first) if self._window else window.first)
-        for name, view in self._views.items():
+        for name, view in self.views.items():
             if isinstance(view, KeepsSums):
                 self._keep_sums(self.reports[name], view, window)
 
@@ -214,33 +208,37 @@ class Ledger:
             for day, rows in recent:
                 view.replace(day, (), rows)
             self._changes(report, window)  # the page shows them already
-            kept = msgspec.json.encode((self._sums_format(report), digests, msgspec.Raw(sums)))
-            self._store.put_note(SUMS_OF + report.name, kept.decode())
+            self._store.put_note(SUMS_OF + report.name, kept_sums.pack(KeptSums(digests, sums), report.format))
             self._kept_sums[report.name] = digests
-
-    def _sums_format(self, report: Report[Any]) -> str:
-        """Return what stored sums depend on: another release may add up the same rows in another way."""
-        return f"{__version__} {report.format}"
 
     def _load_sums(self, report: Report[Any]) -> None:
         """Start from the stored sums if each of their days is still stored as it was then."""
-        view, entries = self._views[report.name], self._store.entries(report.name)
-        note = self._store.note(SUMS_OF + report.name)
+        view, note = self.views[report.name], self._store.note(SUMS_OF + report.name)
         if not isinstance(view, KeepsSums) or note is None:
             return
+        kept = kept_sums.unpack(note, report.format, self._store.entries(report.name))
+        if kept is None:
+            return
         try:
-            stored_format, digests, sums = msgspec.json.decode(note, type=tuple[str, dict[date, str], msgspec.Raw])
-            current = {day: entry.rows_digest for day, entry in entries.items() if day in digests}
-            if stored_format != self._sums_format(report) or current != digests:
-                return
-            days = set(view.load(bytes(sums)))
+            days = set(view.load(kept.dump))
         except ValueError:
             return
-        if days != digests.keys():
+        if days != kept.digests.keys():
             self._reset(report)
             return
-        self._shown[report.name], self._kept_sums[report.name] = days, digests
+        self._shown[report.name], self._kept_sums[report.name] = days, kept.digests
         self._restored.add(report.name)
+
+    def rows(self, report: str, day: date) -> Sequence[Any]:
+        """Return the rows of a day, none where it is not stored or damaged."""
+        try:
+            return self._rows(self.reports[report], day) or ()
+        except StoreError:
+            return ()
+
+    def listed(self, listing: str) -> Any:  # noqa: ANN401 - of the listing's own type
+        """Return what was listed, or None where it was never read."""
+        return self._listed[listing][0]
 
     def _rows(self, report: Report[Any], day: date) -> list[Any] | None:
         """Return the rows of a day, None where it is not stored. Raises StoreError for a damaged day."""
@@ -258,14 +256,16 @@ class Ledger:
 
     def _reset(self, report: Report[Any]) -> None:
         """Forget the sums of a report; the next page adds them up again."""
-        self._views[report.name] = report.view()
+        self.version += 1
+        self.views[report.name] = report.view()
         self._shown[report.name] = set()
         self._kept_sums.pop(report.name, None)
         self._restored.discard(report.name)
         self.pieces.clear(report.families)
 
     def _replace(self, report: Report[Any], day: date, old: Sequence[Any], new: Sequence[Any] | None) -> None:
-        self._views[report.name].replace(day, old, new)
+        self.version += 1
+        self.views[report.name].replace(day, old, new)
         shown = self._shown[report.name]
         shown.discard(day) if new is None else shown.add(day)
 

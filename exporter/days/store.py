@@ -161,12 +161,7 @@ class Store:
 
     def note(self, name: str) -> str | None:
         """Return a note, or None where there is none or a damaged one: SQLite has no checksums of its own."""
-        try:
-            found = self._db.execute("SELECT text FROM note WHERE name = ?", (name,)).fetchone()
-        except sqlite3.Error:
-            return None
-        check, _, text = found[0].partition(" ") if found else ("", "", "")
-        return text if found and check == _checksum(text) else None
+        return stored_note(self._db, name)
 
     def put_note(self, name: str, text: str) -> None:
         """Replace a note. Raises StoreError."""
@@ -215,6 +210,16 @@ class Store:
 def rows_digest(rows: bytes) -> str:
     """Return the digest of a day's rows as they are stored."""
     return hashlib.blake2b(rows, digest_size=16).hexdigest()
+
+
+def stored_note(db: sqlite3.Connection, name: str) -> str | None:
+    """Return a note of a database, or None where there is none or a damaged one."""
+    try:
+        found = db.execute("SELECT text FROM note WHERE name = ?", (name,)).fetchone()
+    except sqlite3.Error:
+        return None
+    check, _, text = found[0].partition(" ") if found else ("", "", "")
+    return text if found and check == _checksum(text) else None
 
 
 def _checksum(text: str) -> str:

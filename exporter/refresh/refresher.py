@@ -32,13 +32,14 @@ class Refresher:
     def __init__(
         self, api: Api, ledger: Ledger, telemetry: Telemetry, clock: Clock, *, window_days: int, ttl: float
     ) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._telemetry = telemetry
         self._clock = clock
         self._window_days = window_days
         self._ttl = ttl
         self._fetcher = Fetcher(api, ledger, telemetry, clock)
         self.health = self._fetcher.health
+        self.in_worker = self._fetcher.in_worker
         self.published: Published
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -109,10 +110,10 @@ class Refresher:
 
     def _is_fresh(self) -> bool:
         """Return whether a scrape is served at once."""
-        if not any(self._fetcher.may_fetch(report) for report in self._ledger.reports):
+        if not any(self._fetcher.may_fetch(report) for report in self.ledger.reports):
             return True
         monotonic = self._clock.monotonic()
-        retry = any(self.health[report].wants_retry(monotonic) for report in self._ledger.reports)
+        retry = any(self.health[report].wants_retry(monotonic) for report in self.ledger.reports)
         return not retry and monotonic - self._fresh_at < self._ttl
 
     def _window(self) -> Window:
@@ -127,7 +128,7 @@ class Refresher:
         now = self._clock.now()
         ages = [
             (now - read_at[day]).total_seconds() if day in read_at else float("inf")
-            for read_at in self._ledger.read_at().values()
+            for read_at in self.ledger.read_at().values()
             for day in self._recent_days()
         ]
         return max(ages) if min(ages) >= 0 else float("inf")
@@ -136,13 +137,13 @@ class Refresher:
         """Return what to fetch; with `recent` also one failed day of each report, so that `anthropic_up` covers it."""
         planned = plan.fetches(
             self._window(),
-            {name: report.source.days_per_request for name, report in self._ledger.reports.items()},
-            self._ledger.read_at(),
+            {name: report.source.days_per_request for name, report in self.ledger.reports.items()},
+            self.ledger.read_at(),
             self._clock.now(),
             recent=recent,
             failures=lambda report, day: self.health[report].failures(day),
         )
-        for report in self._ledger.reports if recent else ():
+        for report in self.ledger.reports if recent else ():
             covered = {day for fetch in planned if fetch.report == report for day in fetch.dates()}
             if left := [day for day in self.health[report].failed_days() if day not in covered]:
                 planned.append(Fetch(report, left[0], left[0]))
@@ -166,7 +167,7 @@ class Refresher:
             health.forget_before(self._window().first)
         started, planned, newest = self._clock.monotonic(), self._planned(recent=recent), self._recent_days()
         recent_left = sum(fetch.last in newest for fetch in planned)
-        for listing in self._ledger.listings.values():
+        for listing in self.ledger.listings.values():
             await self._fetcher.fetch_listing(listing)
         for fetch in planned:
             recent_left -= fetch.last in newest
@@ -179,13 +180,13 @@ class Refresher:
                     self._fresh_at = self._published_at
         self._fetcher.refresh_ended(recent=recent)
         await self._publish()
-        if self._ledger.holds(self._window().last):
-            await self._fetcher.write(partial(self._ledger.prune, self._window()))
+        if self.ledger.holds(self._window().last):
+            await self._fetcher.write(partial(self.ledger.prune, self._window()))
 
     async def _publish(self) -> None:
         window = self._window()
-        up = {report: self.health[report].up for report in self._ledger.reports}
-        self.published = await self._fetcher.in_worker(partial(self._ledger.publish, window, up))
+        up = {report: self.health[report].up for report in self.ledger.reports}
+        self.published = await self._fetcher.in_worker(partial(self.ledger.publish, window, up))
         self._published_at = self._clock.monotonic()
         page = self.published.page
         self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())

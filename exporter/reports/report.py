@@ -8,7 +8,7 @@ report is one more `Source`.
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -103,3 +103,12 @@ class Listing(Generic[Row]):
     fetch: Callable[[Getter], Awaitable[Row]]
     type: type[Row]
     samples: Callable[[Row], Samples]
+
+    def pack(self, value: Row, read_at: datetime) -> str:
+        """Return a value, and when it was read, as they are stored."""
+        return msgspec.json.encode((read_at, value)).decode()
+
+    def unpack(self, stored: str) -> tuple[Row, datetime]:
+        """Return the value that was packed, and when it was read. Raises ValueError for anything else."""
+        read_at, value = msgspec.json.decode(stored, type=tuple[datetime, self.type])  # type: ignore[name-defined]
+        return value, read_at

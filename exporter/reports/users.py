@@ -214,6 +214,14 @@ class Users:
         hidden = len(self.sums) - len(self._named) if self._names.shown else 0
         return {**samples, FOLDED.name: [((), hidden)]}
 
+    def active(self, span: Window) -> dict[str, int]:
+        """Return the number of distinct users on some days of the window, by actor type."""
+        counts = dict.fromkeys(KNOWN_ACTOR_TYPES, 0)
+        if self.sums:
+            mask = ((1 << span.days) - 1) << (span.first - self.base).days
+            counts |= Counter(actor.actor_type for actor, user in self.sums.items() if user.dates & mask)
+        return counts
+
     def _active(self, window: Window, types: list[str], read: Collection[date]) -> list[Sample]:
         oldest = (window.first - self.base).days
         active = Counter(actor.actor_type for actor, user in self.sums.items() if user.dates.bit_length() > oldest)

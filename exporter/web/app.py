@@ -1,19 +1,17 @@
-"""The HTTP application: `/`, `/metrics`, `/-/healthy` and `/-/ready`.
+"""`/metrics`, the probes, and the routes given. Knows a source of pages and the exporter's own metrics.
 
 `/metrics` responds with 200 even if a report fails; the health families say so. Error responses repeat nothing of the
 request.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from exporter.exposition.pieces import Page
 from exporter.telemetry import Telemetry
@@ -36,25 +34,6 @@ class PageSource(Protocol):
 
     async def scrape(self, patience: float) -> Page:
         """Return a page within `patience` seconds."""
-
-
-class ReportStatus(NamedTuple):
-    """One report on the status page, as formatted text."""
-
-    name: str
-    state: str
-    last_success: str
-    newest_date: str
-    coverage: str
-    error: str
-
-
-class Status(NamedTuple):
-    """Content of the status page."""
-
-    headlines: list[tuple[str, str]]
-    reports: list[ReportStatus]
-    page: str
 
 
 class _OwnMetrics:
@@ -90,11 +69,9 @@ class _JoinedBody:
         return self._body
 
 
-def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Status], version: str) -> Starlette:
-    """Return the ASGI application."""
+def create_app(pages: PageSource, telemetry: Telemetry, routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the ASGI application: `/metrics`, the probes, and the routes given."""
     own_metrics, joined = _OwnMetrics(telemetry), _JoinedBody()
-    templates = Environment(loader=PackageLoader("exporter.web"), autoescape=True, undefined=StrictUndefined)
-    template = templates.get_template("status.html")
 
     async def metrics(request: Request) -> Response:
         page = await pages.scrape(_patience(request.headers.get(TIMEOUT_HEADER)))
@@ -104,9 +81,6 @@ def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Sta
         if compressed:
             headers["content-encoding"] = "gzip"
         return Response(joined.join(page, own, compressed=compressed), headers=headers)
-
-    async def index(_: Request) -> Response:
-        return HTMLResponse(template.render(status=status(), version=version))
 
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("anthropic-exporter is healthy.\n")
@@ -118,20 +92,15 @@ def create_app(pages: PageSource, telemetry: Telemetry, status: Callable[[], Sta
 
     app = Starlette(
         routes=[
-            Route("/", index),
             Route("/metrics", metrics),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
+            *routes,
         ],
         exception_handlers={404: _plain("Not Found"), 405: _plain("Method Not Allowed"), 500: _plain("Internal Error")},
     )
     app.router.redirect_slashes = False  # a redirect would echo the Host header and the query
     return app
-
-
-def moment(at: datetime | None) -> str:
-    """Return a time in the format of the status page."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "never"
 
 
 def _plain(text: str) -> Callable[[Request, Exception], Response]:

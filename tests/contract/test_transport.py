@@ -94,6 +94,7 @@ async def api(keys: Keys, telemetry: Telemetry) -> AsyncIterator[Transport]:
     )
     yield made
     await made.close()
+    assert made._http.is_closed
 
 
 @pytest.fixture
@@ -312,16 +313,19 @@ async def test_requests_are_sent_one_at_a_time(api: Transport, route: respx.Rout
     assert (most, route.call_count) == (1, 5)
 
 
-async def test_the_time_spent_waiting_for_the_budget_is_counted(
+async def test_a_request_takes_its_share_of_the_budget_and_times_are_counted(
     route: respx.Route, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request that does not wait counts nothing."""
-    seconds = iter([0.0, 0.001, 0.0, 0.0, 0.0, 2.5, 0.0, 0.0])
+    """The wait for the budget and the exchange, apart; a request that does not wait counts nothing."""
+    seconds = iter([10.0, 10.001, 11.0, 13.0, 20.0, 20.5, 21.0, 22.0])
     monkeypatch.setattr(transport, "time", SimpleNamespace(perf_counter=lambda: next(seconds)))
-    api = Transport(base_url=HOST, version="1", key=lambda: KEY, requests_per_minute=600, telemetry=telemetry)
+    api = Transport(base_url=HOST, version="1", key=lambda: KEY, requests_per_minute=12, telemetry=telemetry)
     waited = []
     for _ in range(2):
+        assert api._limiter.has_capacity()
         await api.get(WHAT, "a")
         waited.append(telemetry.registry.get_sample_value("anthropic_exporter_rate_limit_wait_seconds_total"))
-    assert waited == [0, 2.5]
+    assert not api._limiter.has_capacity()
+    assert waited == [0, 0.5]
+    assert count(telemetry, "api_request_duration_seconds_sum") == 3
     await api.close()

@@ -41,7 +41,7 @@ async def test_midnight_between_the_page_and_the_pruning() -> None:
     organization, time = Organization(TODAY, people=6), MovableTime(LATE)
     async with api_of(organization, time, exporter_window_days=3) as api, api.exporter(None) as exporter:
         await exporter.fill()
-        ledger = exporter.refresher._ledger
+        ledger = exporter.refresher.ledger
         before, after = Window(TODAY - DAY, 3), Window(TODAY, 3)
         ledger.publish(before, dict.fromkeys(ledger.reports))
         ledger.prune(after)

@@ -14,9 +14,10 @@ FAILURES, SECURITY = DOCS / "explanation" / "failures.md", DOCS / "SECURITY.md"
 
 
 def rows(document: Path) -> list[list[str]]:
-    """Return the cells of each row of a document's tables, heads excepted."""
+    """Return the cells of each row of a document's tables of four columns and more."""
     lines = [line.strip("|").split(" | ") for line in document.read_text().splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in cells] for cells in lines if not set("".join(cells)) <= set("-|")]
+    wide = [cells for cells in lines if len(cells) > 3 and not set("".join(cells)) <= set("-|")]
+    return [[cell.strip() for cell in cells] for cells in wide]
 
 
 def names_in(path: Path) -> set[str]:

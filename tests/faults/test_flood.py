@@ -32,7 +32,7 @@ def test_a_gigabyte_body(tmp_path: Path) -> None:
         assert "the body is larger than" in exporter.log
         assert len([line for line in exporter.log.splitlines() if "level=warning" in line]) == 1
         api.faults.clear()
-        wait_for(lambda: exporter.samples() and "can be read again" in exporter.log, 30, "recovery")
+        wait_for(lambda: exporter.samples() and "report recovered" in exporter.log, 90, "a recovery")
 
 
 @pytest.mark.integration

@@ -3,39 +3,59 @@
 import asyncio
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import ASGIApp, Message, Scope
 
-from exporter import __version__
-from exporter.exposition.pieces import Page, Pieces
-from exporter.reports import FAMILIES
+from exporter.days.ledger import Ledger
+from exporter.days.store import Store
+from exporter.exposition.pieces import Page
+from exporter.model import Window
+from exporter.reports import listings, reports
+from exporter.reports.names import Names
 from exporter.telemetry import Telemetry
-from exporter.web.app import Status, create_app
+from exporter.web import api, site
+from exporter.web.app import create_app
+from exporter.web.reporting import Reporting
 from exporter.web.toolkit.limits import SecurityHeaders
+from tests.bodies import TODAY
 from tests.integration.processes import Running, environment, forked, upstream
 
 MARK = "Zx9-stranger-7qW"
-KNOWN = ("/", "/metrics", "/-/healthy", "/-/ready")
+KNOWN = ("/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/report", "/api/v1/export/cost.csv", "/static/page.css")
+T = TypeVar("T")
 
 
 class _Pages:
+    """An exporter that has read nothing yet."""
+
     ready = True
 
+    def __init__(self, ledger: Ledger) -> None:
+        self.published = ledger.publish(Window(TODAY, 3), dict.fromkeys(ledger.reports))
+
     async def scrape(self, patience: float) -> Page:
-        """Return an empty page."""
+        """Return the empty page."""
         assert 0 <= patience <= 60
-        return Pieces(FAMILIES).page()
+        return self.published.page
+
+    async def in_worker(self, work: Callable[[], T]) -> T:
+        """Do the work at once."""
+        return work()
 
 
 def app() -> ASGIApp:
-    """Return the application with its security headers."""
-    telemetry = Telemetry(["cost"])
-    return SecurityHeaders(create_app(_Pages(), telemetry, lambda: Status([], [], "no page"), __version__))
+    """Return the whole application with its security headers."""
+    ledger = Ledger(Store(None), reports(), listings())
+    pages = _Pages(ledger)
+    reporting = Reporting(pages, ledger, Names(), max_users=9)
+    routes = [*site.routes(reporting, list, version="9.9.9", simulated=False), *api.routes(reporting)]
+    return SecurityHeaders(create_app(pages, Telemetry(["cost"]), routes))
 
 
 APP = app()

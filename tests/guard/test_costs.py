@@ -36,7 +36,7 @@ class Calls:
 
 def pieces(exporter: Exporter) -> int:
     """Return how many pieces were rendered so far."""
-    return exporter.refresher._ledger.pieces.rendered
+    return exporter.refresher.ledger.pieces.rendered
 
 
 async def test_a_refresh_in_which_nothing_changed_is_four_requests_and_their_digests(

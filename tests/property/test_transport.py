@@ -4,6 +4,7 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,3 +90,13 @@ def test_sixty_per_minute_allow_a_burst_of_ten() -> None:
         assert loop.now - begun > 1
 
     on_fake_time(run)
+
+
+@pytest.mark.parametrize(
+    ("budget", "burst", "seconds"), [(1, 1, 60), (6, 1, 10), (11, 1, 60 / 11), (12, 2, 12), (60, 10, 12)]
+)
+def test_a_sixth_of_the_budget_may_be_used_at_once(budget: int, burst: int, seconds: float) -> None:
+    """And the rest is spread over the minute; a small budget is spread evenly."""
+    limiter = _limiter(budget)
+    assert limiter.max_rate == burst
+    assert limiter.time_period == pytest.approx(seconds)

@@ -6,14 +6,11 @@ import hmac
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from exporter import __version__, service
 from exporter.demo.organization import Organization
 from exporter.reports import claude_code
-from exporter.web.app import create_app
 from tests.support import DAY, TODAY, Api, Exporter, MovableTime, api_of
 
 pytestmark = pytest.mark.anyio
@@ -43,9 +40,7 @@ def digest(key: bytes) -> Any:  # noqa: ANN401 - a function from a name to its l
 
 async def everything(exporter: Exporter, folder: Path, lines: list[Any]) -> bytes:
     """Return all that leaves the process: page, status page, log lines, and every file of the data folder."""
-    app = create_app(exporter.refresher, exporter.telemetry, lambda: service.status(exporter.refresher), __version__)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as browser:
-        status = (await browser.get("/")).content
+    status = (await exporter.get("/")).content + (await exporter.get("/api/v1/report")).content
     files = await asyncio.to_thread(lambda: [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()])
     usage = claude_code.report()
     rows = [usage.unpack(exporter.store.rows(usage.name, day)) for day in exporter.store.entries(usage.name)]

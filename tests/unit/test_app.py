@@ -1,4 +1,4 @@
-"""HTTP responses: content negotiation, timeouts, errors that repeat nothing, and the status page."""
+"""HTTP responses: content negotiation, timeouts and errors that repeat nothing."""
 
 import gzip
 from collections.abc import AsyncIterator
@@ -7,12 +7,14 @@ import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from exporter.exposition.pieces import Page, Pieces
 from exporter.reports import FAMILIES
 from exporter.telemetry import Telemetry
-from exporter.web.app import ReportStatus, Status, create_app, moment
-from tests.bodies import NOW
+from exporter.web.app import create_app
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
 pytestmark = pytest.mark.anyio
@@ -40,16 +42,10 @@ def pages() -> Pages:
     return Pages()
 
 
-def shown() -> Status:
-    """Return a status with names that contain HTML."""
-    report = ReportStatus("cost", "fails", "never", "none", "0.0%", "<img src=x onerror=alert(1)>")
-    return Status([("Model used most", "<script>alert(1)</script> & co")], [report], "1 series, 2 bytes.")
-
-
 @pytest.fixture
 async def browser(pages: Pages) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client that accepts no compression by default."""
-    app = create_app(pages, Telemetry(["cost"]), shown, "9.9.9")
+    app = create_app(pages, Telemetry(["cost"]))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://exporter.example.test", headers={"accept-encoding": "identity"}
@@ -128,7 +124,7 @@ async def test_own_metrics_are_rendered_at_most_once_a_second(pages: Pages, monk
     """For each format, so that no scrape gets the wrong one."""
     telemetry, now = Telemetry(["cost"]), [100.0]
     monkeypatch.setattr("exporter.web.app.time.monotonic", lambda: now[0])
-    app = create_app(pages, telemetry, shown, "9.9.9")
+    app = create_app(pages, telemetry)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://e.example.test") as client:
         line = "anthropic_exporter_store_failures_total 1.0"
         await client.get("/metrics")
@@ -199,35 +195,11 @@ async def test_head_has_headers_and_a_length(browser: httpx.AsyncClient) -> None
 async def test_an_unexpected_error_is_a_plain_500(pages: Pages) -> None:
     """The traceback goes to the log only."""
 
-    def broken() -> Status:
+    async def broken(_: Request) -> Response:
         raise RuntimeError("secret")
 
-    transport = httpx.ASGITransport(app=create_app(pages, Telemetry(["cost"]), broken, "9"), raise_app_exceptions=False)
+    app = create_app(pages, Telemetry(["cost"]), [Route("/", broken)])
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://exporter.example.test") as client:
         answer = await client.get("/")
     assert (answer.status_code, answer.text) == (500, "Internal Error\n")
-
-
-async def test_the_status_page_escapes_what_it_shows(browser: httpx.AsyncClient) -> None:
-    """Names of models and workspaces are chosen by others."""
-    answer = await browser.get("/")
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in answer.text
-    assert "&lt;img src=x onerror=alert(1)&gt;" in answer.text
-    assert "<script" not in answer.text
-    assert "<img" not in answer.text
-    for text in ("Model used most", "cost", "fails", "1 series, 2 bytes.", "9.9.9"):
-        assert text in answer.text
-
-
-async def test_the_links_of_the_status_page_work(browser: httpx.AsyncClient) -> None:
-    """They are relative, so they also work behind a path prefix of a proxy."""
-    page = (await browser.get("/")).text
-    for link in ("metrics", "-/healthy", "-/ready"):
-        assert f'href="{link}"' in page
-        assert (await browser.get(f"/{link}")).status_code == 200
-
-
-def test_a_missing_time_is_never() -> None:
-    """In words, not as a dash or zero."""
-    assert (moment(NOW), moment(None)) == ("2026-11-22 12:00:00 UTC", "never")

@@ -11,7 +11,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter import reports
-from exporter.days import ledger as module
 from exporter.days.ledger import Ledger
 from exporter.days.store import Store, rows_digest
 from exporter.errors import ApiShapeChanged, StoreError
@@ -244,13 +243,6 @@ def test_health_is_of_the_window(ledger: Ledger) -> None:
     assert health["cost"] == (None, None, None, 0, 7)
 
 
-def test_the_summary_is_made_of_the_views_of_the_page(store: Store) -> None:
-    """By the name of the report; without one there is none."""
-    assert started(store).publish(WINDOW, UP).summary is None
-    ledger = Ledger(store, reports.reports(), summary=lambda views, window: (*views, window))
-    assert ledger.publish(WINDOW, UP).summary == ("claude_code", "cost", WINDOW)
-
-
 def test_a_listing_is_kept_and_due_once_a_day(ledger: Ledger, store: Store) -> None:
     """Never read is due; a clock that was put back is due; a damaged note is as if it were not there."""
     directory = ledger.listings["directory"]
@@ -398,7 +390,7 @@ class TestStoredSums:
 
     def test_are_of_one_release(self, kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """The next one may add up the same rows in another way."""
-        monkeypatch.setattr(module, "__version__", "99")
+        monkeypatch.setattr("exporter.days.kept_sums.__version__", "99")
         assert len(self.added_up(kept, monkeypatch)) == 7
 
     @pytest.mark.parametrize("last", [TODAY, TODAY + timedelta(days=1), TODAY + timedelta(days=5), day(2), day(300)])

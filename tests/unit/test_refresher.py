@@ -59,7 +59,7 @@ async def refresher(time: MovableTime, api: ScriptedApi) -> AsyncIterator[Refres
     """Yield a refresher with a window of three days and an empty store."""
     async with running(Store(None), time, api) as made:
         yield made
-        made._ledger._store.close()
+        made.ledger._store.close()
 
 
 async def scrape(refresher: Refresher) -> Page:
@@ -364,7 +364,7 @@ async def test_midnight_moves_the_window(refresher: Refresher, api: ScriptedApi,
     assert f"claude_code {TOMORROW}" in requested
     assert f"cost {day(2)} {day(1)}" not in requested
     assert [sessions(refresher, age) for age in (-1, 0, 1, 2)] == [1, 1, 1, None]
-    assert set(refresher._ledger.read_at()["claude_code"]) == {TOMORROW, day(0), day(1)}
+    assert set(refresher.ledger.read_at()["claude_code"]) == {TOMORROW, day(0), day(1)}
     assert refresher.health["cost"].failed_days() == []
 
 
@@ -376,7 +376,7 @@ async def test_days_before_the_window_are_kept_until_today_is_read(
     api.errors["claude_code"] = ApiUnavailable("500")
     time.advance(5 * 24 * 3600)
     await refreshed(refresher)
-    assert set(refresher._ledger.read_at()["claude_code"]) == {day(0), day(1), day(2)}
+    assert set(refresher.ledger.read_at()["claude_code"]) == {day(0), day(1), day(2)}
 
 
 async def test_a_restart_serves_the_stored_days_until_they_are_old(time: MovableTime, api: ScriptedApi) -> None:
@@ -467,4 +467,4 @@ async def test_stopping_cancels_the_refresh_and_releases_scrapes(
         await ticked(made)
         assert at_once(made.scrape(FOREVER)) is made.page
         assert api.taken() == []
-        made._ledger._store.close()
+        made.ledger._store.close()

@@ -91,30 +91,26 @@ class TestUserLabels:
 
 
 @pytest.mark.anyio
-async def test_the_texts_of_the_status_page(store: Store) -> None:
-    """What was not tried says so; a failure has its time; coverage is a share."""
+async def test_the_texts_of_data_health(store: Store) -> None:
+    """What was not tried says so; a failure has its time; coverage is in days."""
     async with service.refreshing(config(), store, Telemetry(NAMES), CLOCK) as refresher:
-        usage, cost = service.status(refresher).reports
-        assert usage == ("claude_code", "not tried yet", "never", "none", "0.0%", "none")
-        take_usage(refresher._ledger, TODAY, record(ANA))
+        usage, cost = service.health(refresher)
+        assert usage == ("claude_code", "not tried yet", "never", "none", "0 of 90 days", "none")
+        take_usage(refresher.ledger, TODAY, record(ANA))
         health = refresher.health["claude_code"]
         health.failed(ApiThrottled("claude_code: HTTP 429"), [TODAY], now=NOW, monotonic=0.0, jitter=0.0)
         refresher.health["cost"].worked()
         await refresher.start()
-        usage, cost = service.status(refresher).reports
+        usage, cost = service.health(refresher)
         assert usage == (
             "claude_code",
             "fails",
             "2026-11-22 12:00:00 UTC",
             "2026-11-22",
-            "1.1%",
+            "1 of 90 days",
             "2026-11-22 12:00:00 UTC: claude_code: HTTP 429",
         )
         assert cost.state == "works"
-        page = service.status(refresher)
-        assert len(page.headlines) == 10
-        assert page.page == f"{refresher.page.series:,} series, {len(refresher.page.body):,} bytes."
-        assert refresher.page.series > 90
 
 
 @pytest.mark.anyio

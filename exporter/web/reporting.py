@@ -1,0 +1,154 @@
+"""Compute reports of a range of days in the ledger's worker thread, and cache them until the data changes."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from exporter.days.ledger import Ledger, Published
+from exporter.model import Window
+from exporter.reports import claude_code, cost, directory
+from exporter.reports.names import Names
+from exporter.reports.usage_rows import Row
+from exporter.reports.users import Users
+from exporter.web import export, report
+from exporter.web.export import Format
+from exporter.web.report import Query, Report, Sums, UserUse
+
+_T = TypeVar("_T")
+PATIENCE = 5.0
+"""Seconds that a person waits for fresh numbers."""
+MAX_CACHED = 32
+MAX_WAITING = 64
+"""Reports that may wait to be computed. One at a time is computed, so that memory stays bounded."""
+MAX_ATTEMPTS = 3
+
+
+class Busy(Exception):
+    """Too many reports are waiting to be computed. The message is one sentence for the person who asked."""
+
+
+class Pages(Protocol):
+    """What reports are computed from. `refresh.Refresher` implements it."""
+
+    published: Published
+
+    async def scrape(self, patience: float) -> object:
+        """Refresh the data if it is old, waiting at most `patience` seconds."""
+
+    async def in_worker(self, work: Callable[[], _T]) -> _T:
+        """Run work in the one thread that may use the ledger, and return its result."""
+
+
+class Reporting:
+    """Reports by query."""
+
+    def __init__(self, pages: Pages, ledger: Ledger, names: Names, max_users: int) -> None:
+        self._pages = pages
+        self._ledger = ledger
+        self._names = names
+        self._max_users = max_users
+        self._cache: OrderedDict[Query, tuple[int, Report]] = OrderedDict()
+        self._lock = asyncio.Lock()
+        self._waiting = 0
+
+    @property
+    def window(self) -> Window:
+        """The days that are shown."""
+        return self._pages.published.window
+
+    @property
+    def filling(self) -> bool:
+        """Whether days of the window are still to be read."""
+        return any(state.coverage < 1 for state in self._pages.published.health.values())
+
+    async def file(self, name: str, form: Format, query: Query) -> AsyncIterator[str]:
+        """Yield the parts of a file. Each is made in a short step, between which the worker can serve a refresh."""
+        names = self._ledger.listed(directory.NAME)
+        workspaces = names.workspaces if names else {}
+        parts = export.parts(name, form, query.span, self._ledger.rows, workspaces, users_shown=self._names.shown)
+        while (part := await self._pages.in_worker(partial(next, parts, None))) is not None:
+            yield part
+
+    async def report(self, query: Query) -> Report:
+        """Return the numbers of a range, refreshed first as for a scrape. Raises Busy when too many wait for theirs."""
+        await self._pages.scrape(PATIENCE)
+        found = self._cached(query)
+        if found is None:
+            if self._waiting >= MAX_WAITING:
+                raise Busy("Too many reports are being computed: try again in a few seconds.")
+            self._waiting += 1
+            try:
+                async with self._lock:
+                    found = self._cached(query) or await self._computed(query)
+            finally:
+                self._waiting -= 1
+        return msgspec.structs.replace(found, as_of=self._as_of())
+
+    def _cached(self, query: Query) -> Report | None:
+        version, found = self._cache.get(query, (-1, None))
+        if version != self._ledger.version:
+            return None
+        self._cache.move_to_end(query)
+        return found
+
+    async def _computed(self, query: Query) -> Report:
+        """Compute in short steps, between which the worker can serve a refresh; again when it changed the data."""
+        for _ in range(MAX_ATTEMPTS):
+            version = self._ledger.version
+            found = await self._pages.in_worker(partial(self._without_users, query))
+            found.users = await self._users(query)
+            if version == self._ledger.version:
+                break
+        self._cache[query] = version, found
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
+        return found
+
+    def _without_users(self, query: Query) -> Report:
+        usage, bills = self._ledger.views[claude_code.NAME], self._ledger.views[cost.NAME]
+        sums = Sums(self._pages.published.window, usage.by_day.sums, bills.by_day.sums)
+        names = self._ledger.listed(directory.NAME)
+        return Report(
+            first=query.first,
+            last=query.last,
+            today=sums.window.last,
+            as_of=None,
+            organization=report.Organization(*names.organization) if names else None,
+            coverage=report.coverage(query, {claude_code.NAME: sums.usage, cost.NAME: sums.bills}),
+            totals=report.totals(query, sums, usage.users.active(query.span)),
+            previous=report.previous(query, sums, usage.users.active),
+            days=report.days(query, sums),
+            models=report.models(query, sums),
+            tools=report.tools(query, sums),
+            users=[],
+        )
+
+    async def _users(self, query: Query) -> list[UserUse]:
+        if not self._names.shown:
+            return []
+        if query.span == self._pages.published.window and not query.models:
+            return await self._pages.in_worker(self._users_of_window)
+        users = Users(self._names, self._max_users)
+        for day in query.span.dates():
+            await self._pages.in_worker(partial(self._add_day, users, day, query))
+        return await self._pages.in_worker(partial(report.users, users, self._max_users))
+
+    def _users_of_window(self) -> list[UserUse]:
+        return report.users(self._ledger.views[claude_code.NAME].users, self._max_users)
+
+    def _add_day(self, users: Users, day: date, query: Query) -> None:
+        rows: Sequence[Row] = self._ledger.rows(claude_code.NAME, day)
+        users.replace(day, (), [_filtered(row, query) for row in rows] if query.models else rows)
+
+    def _as_of(self) -> datetime | None:
+        reads = [state.last_success for state in self._pages.published.health.values() if state.last_success]
+        return datetime.fromtimestamp(max(reads), UTC).replace(microsecond=0) if reads else None
+
+
+def _filtered(row: Row, query: Query) -> Row:
+    return msgspec.structs.replace(row, models=tuple(model for model in row.models if query.counts(model.name)))
