@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from grafana.cost import cost_details
 from grafana.health import data_health
-from grafana.panels import Grid, Panel
+from grafana.panels import DATASOURCE, Grid, Panel
+from grafana.promql import DATES, known, now
 from grafana.story import headline, trends
+from grafana.summary import ALERTS, summary
 from grafana.transforms import Json
 from grafana.users import user_table
 from grafana.variables import variables
@@ -14,9 +16,9 @@ UID = "claude-usage"
 REPOSITORY = "https://github.com/anthropic-exporter/anthropic-exporter"
 _DOCS = f"{REPOSITORY}/blob/main/docs"
 
-_TABLE_Y, _COST_Y, _HEALTH_Y = 43, 57, 74
+_TABLE_Y, _COST_Y, _HEALTH_Y = 49, 63, 88
 
-_ALERTS: Json = {
+_BUILT_IN: Json = {
     "builtIn": 1,
     "datasource": {"type": "grafana", "uid": "-- Grafana --"},
     "enable": True,
@@ -46,7 +48,7 @@ def dashboard() -> Json:
         "refresh": "15m",
         "time": {"from": "now-90d", "to": "now"},
         "timepicker": {"refresh_intervals": ["1m", "5m", "15m", "30m", "1h"]},
-        "annotations": {"list": [_ALERTS]},
+        "annotations": {"list": [_BUILT_IN, _firing(), _today()]},
         "links": _links(),
         "templating": {"list": variables()},
         "panels": _panels(),
@@ -54,7 +56,7 @@ def dashboard() -> Json:
 
 
 def _panels() -> list[Json]:
-    story = [*headline(), *trends(), user_table(Grid(0, _TABLE_Y, 24, 14))]
+    story = [*summary(), *headline(), *trends(), user_table(Grid(0, _TABLE_Y, 24, 14))]
     shown = _numbered(story, 1)
     cost = [_row("More about cost", 100, _COST_Y), *_numbered(cost_details(_COST_Y + 1), 101)]
     health = _row("Data health", 200, _HEALTH_Y, _numbered(data_health(_HEALTH_Y + 1), 201))
@@ -75,6 +77,30 @@ def _row(title: str, number: int, y: int, folded: Sequence[Json] = ()) -> Json:
         "collapsed": bool(folded),
         "gridPos": place,
         "panels": list(folded),
+    }
+
+
+def _firing() -> Json:
+    look = {"titleFormat": "{{alertname}}", "textFormat": "{{severity}} {{report}} {{workspace_name}}"}
+    return _annotation("Firing alerts", now(ALERTS), "red") | look
+
+
+def _today() -> Json:
+    """Return the mark over today, from its midnight on: its numbers still grow."""
+    midnight = f"scalar(max({known(DATES)}))"
+    expr = f"vector(time()) >= {midnight} < {midnight} + 86400"
+    return _annotation("Today", expr, "#8e8e8e") | {"titleFormat": "Today, still growing", "textFormat": ""}
+
+
+def _annotation(name: str, expr: str, colour: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "datasource": DATASOURCE,
+        "enable": True,
+        "hide": False,
+        "iconColor": colour,
+        "expr": expr,
+        "step": "5m",
     }
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from exporter.palette import OTHER, RULES
 from grafana.transforms import Json
 
 DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 
-NOTHING_CHOSEN = "No data for the chosen days. See Data health at the foot of this dashboard."
+NOTHING = "-"
+"""What a panel without data shows; the line at the top of the dashboard says why."""
 
 _UNDER_A_CENT: Json = {
     "type": "range",
@@ -21,8 +23,14 @@ SHARE: Json = {"unit": "percentunit", "min": 0, "max": 1, "decimals": 1}
 
 PLAIN: Json = {"mode": "fixed", "fixedColor": "text"}
 GREEN, RED, ORANGE, BLUE, PURPLE = "green", "semi-dark-red", "orange", "semi-dark-blue", "light-purple"
-BY_NAME: Json = {"mode": "palette-classic-by-name"}
-"""A colour made from the name: a model has the same colour on every panel."""
+BY_ORDER: Json = {"mode": "palette-classic"}
+"""A different colour for each series of a panel."""
+MODEL_COLOUR: Json = {"mode": "fixed", "fixedColor": OTHER}
+"""The colour of a model that no rule of `model_colours` names."""
+
+_SAME_VIEW = "/d/claude-usage?${__url_time_range}&" + "&".join(
+    f"${{{name}:queryparam}}" for name in ("datasource", "organization", "job", "instance")
+)
 
 _LEGEND: Json = {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []}
 
@@ -39,10 +47,7 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A panel in the classic schema; `defaults` and `overrides` are those of its field configuration.
-
-    `time_from` is the panel's own range, such as `24h`, where the picker's would say little.
-    """
+    """A panel in the classic schema; `defaults` and `overrides` are those of its field configuration."""
 
     kind: str
     title: str
@@ -53,11 +58,10 @@ class Panel:
     defaults: Json
     overrides: Sequence[Json] = ()
     steps: Sequence[Json] = ()
-    time_from: str | None = None
 
     def json(self, panel_id: int) -> Json:
         """Return the panel's JSON object."""
-        defaults = {"noValue": NOTHING_CHOSEN, **self.defaults}
+        defaults = {"noValue": NOTHING, **self.defaults}
         return {
             "id": panel_id,
             "type": self.kind,
@@ -69,7 +73,6 @@ class Panel:
             "transformations": list(self.steps),
             "fieldConfig": {"defaults": defaults, "overrides": list(self.overrides)},
             "options": self.options,
-            **({"timeFrom": self.time_from} if self.time_from else {}),
         }
 
 
@@ -81,12 +84,6 @@ def table_query(expr: str, ref_id: str = "A") -> Json:
 def value_query(expr: str, legend: str, ref_id: str = "A") -> Json:
     """Return a target that is asked once and gives one value for each series, named by `legend`."""
     asked = {"format": "time_series", "instant": True, "range": False, "legendFormat": legend}
-    return {**_target(expr, ref_id), **asked}
-
-
-def range_query(expr: str, legend: str, ref_id: str = "A") -> Json:
-    """Return a target that is asked over the picker's range: for the exporter's own counters."""
-    asked = {"format": "time_series", "instant": False, "range": True, "legendFormat": legend}
     return {**_target(expr, ref_id), **asked}
 
 
@@ -102,12 +99,22 @@ def rename(name: str, display: str) -> Json:
 
 def override(name: str, **properties: object) -> Json:
     """Return the override of one field by its name; in a keyword, `__` stands for the dot of `custom.unit`."""
-    listed = [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()]
-    return {"matcher": {"id": "byName", "options": name}, "properties": listed}
+    return {"matcher": {"id": "byName", "options": name}, "properties": _properties(properties)}
 
 
-def stat_options(*, text: str = "value_and_name", size: int | None = None) -> Json:
-    """Return the options of a tile: the number, no sparkline behind it; `size` in pixels, else as fits."""
+def _by_pattern(pattern: str, **properties: object) -> Json:
+    return {"matcher": {"id": "byRegexp", "options": f"/{pattern}/"}, "properties": _properties(properties)}
+
+
+def _properties(properties: Mapping[str, object]) -> list[Json]:
+    return [{"id": key.replace("__", "."), "value": value} for key, value in properties.items()]
+
+
+def stat_options(*, text: str = "value_and_name", size: int | None = None, wide: bool = True) -> Json:
+    """Return the options of a tile: the number, no sparkline behind it; `size` in pixels, else as fits.
+
+    Names stand left of the numbers where there is space, or above them if not `wide`.
+    """
     text_sizes = {"valueSize": size, "titleSize": 16} if size else {}
     return {
         "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": ""},
@@ -116,7 +123,7 @@ def stat_options(*, text: str = "value_and_name", size: int | None = None) -> Js
         "colorMode": "value",
         "graphMode": "none",
         "justifyMode": "center",
-        "wideLayout": True,
+        "wideLayout": wide,
         "showPercentChange": False,
         "text": text_sizes,
         "percentChangeColorMode": "standard",
@@ -140,23 +147,58 @@ def gauge_options() -> Json:
     }
 
 
-def chart_options(*, sort: str = "desc") -> Json:
-    """Return the options of a chart over time: names below, all values of a day in the tooltip."""
-    return {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": sort, "hideZeros": True}}
+def model_colours(**more: object) -> list[Json]:
+    """Return the overrides that give each model its colour, the last that fits being the one that counts."""
+    rules = [(pattern, colour) for pattern, colour in RULES if pattern]
+    return [_by_pattern(pattern, color=fixed(colour), **more) for pattern, colour in reversed(rules)]
+
+
+def only(variable: str, value: str) -> list[Json]:
+    """Return the link to this dashboard with one value of a variable chosen; `value` is how Grafana refers to it."""
+    url = f"{_SAME_VIEW}&var-{variable}=${{{value}:percentencode}}"
+    return [{"title": f"Only this {variable}", "url": url, "targetBlank": False}]
+
+
+def chart_options(*, sort: str = "desc", sums: bool = False, totals: bool = False) -> Json:
+    """Return the options of a chart over time: names below, all values of a day in the tooltip.
+
+    With `sums` each name has its sum over the range beside it. With `totals` the names and sums are a table on the
+    right, the highest first.
+    """
+    below = {**_LEGEND, "calcs": ["sum"]} if sums else _LEGEND
+    table = {"displayMode": "table", "placement": "right", "calcs": ["sum"], "sortBy": "Total", "sortDesc": True}
+    legend = {**below, **(table if totals else {})}
+    return {"legend": legend, "tooltip": {"mode": "multi", "sort": sort, "hideZeros": True}}
 
 
 def bars(*, stacked: bool = True) -> Json:
-    """Return the style of bars that cover their own UTC day, from its midnight to the next."""
+    """Return the style of bars that cover their own UTC day, from its midnight to the next.
+
+    Without `barMaxWidth` no bar is wider than 200 pixels: two days would be two strips.
+    """
     return {
         "drawStyle": "bars",
         "barAlignment": 1,
-        "barWidthFactor": 0.85,
+        "barWidthFactor": 0.95,
+        "barMaxWidth": 2000,
         "lineWidth": 0,
-        "fillOpacity": 85,
+        "fillOpacity": 100,
         "showPoints": "never",
         "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
         **_AXIS,
     }
+
+
+def unseen(name: str) -> Json:
+    """Return the override of a field that only stretches the axis: it is not drawn, nor named anywhere."""
+    return override(
+        name,
+        custom__drawStyle="line",
+        custom__lineWidth=0,
+        custom__fillOpacity=0,
+        custom__stacking={"mode": "none", "group": "C"},
+        custom__hideFrom={"legend": True, "tooltip": True, "viz": False},
+    )
 
 
 def lines() -> Json:
@@ -174,12 +216,21 @@ def lines() -> Json:
     }
 
 
+AS_LINE: Mapping[str, object] = {
+    "custom__drawStyle": "line",
+    "custom__lineWidth": 2,
+    "custom__fillOpacity": 0,
+    "custom__stacking": {"mode": "none", "group": "B"},
+}
+"""What `override` takes to draw one field of a chart of bars as a line."""
+
 _AXIS: Mapping[str, object] = {
     "axisPlacement": "auto",
     "axisLabel": "",
     "axisColorMode": "text",
     "axisBorderShow": False,
     "axisCenteredZero": False,
+    "axisSoftMin": 0,
     "scaleDistribution": {"type": "linear"},
     "gradientMode": "none",
     "insertNulls": False,

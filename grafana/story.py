@@ -3,11 +3,14 @@
 Each function returns panels. A panel's description says what its number excludes.
 """
 
+from exporter.palette import RULES
 from grafana.panels import (
+    AS_LINE,
     BLUE,
-    BY_NAME,
+    BY_ORDER,
     COUNT,
     GREEN,
+    MODEL_COLOUR,
     MONEY,
     ORANGE,
     PLAIN,
@@ -21,17 +24,35 @@ from grafana.panels import (
     chart_options,
     fixed,
     gauge_options,
+    model_colours,
+    only,
     override,
     rename,
     stat_options,
     table_query,
+    unseen,
     value_query,
 )
-from grafana.promql import CHOSEN_KINDS, MODEL, chosen, daily, known, named, ratio, shown_as, total, with_row
-from grafana.transforms import day_matrix, one_field_each
-from grafana.words import ANY_PART, BILLED, CHANGES, CLAUDE_CODE, PEOPLE, WHOLE_WINDOW
+from grafana.promql import (
+    CHOSEN_KINDS,
+    DATES,
+    MODEL,
+    SCALE,
+    daily,
+    known,
+    named,
+    ratio,
+    shown_as,
+    stacked,
+    total,
+    with_row,
+    with_scale,
+)
+from grafana.transforms import day_matrix, one_field_each, one_row_each, stacked_matrix, with_mean
+from grafana.words import ANY_PART, BILLED, CHANGES, CLAUDE_CODE, PEOPLE, TOOLS, WHOLE, WHOLE_WINDOW
 
 PERSON = 'actor_type="user"'
+_MEAN = "People, mean of 7 days"
 
 
 def headline() -> list[Panel]:
@@ -57,12 +78,12 @@ def _total_active_users() -> Panel:
     users = f"sort_desc(sum by (actor_type) ({known('anthropic_claude_code_active_users')}))"
     return Panel(
         kind="stat",
-        title="Total active users",
+        title=f"Total active users ({WHOLE})",
         description=f"Distinct users of Claude Code. {WHOLE_WINDOW}: distinct users of single days cannot be "
         f"added. {CLAUDE_CODE}",
-        at=Grid(0, 0, 8, 5),
+        at=Grid(0, 7, 8, 4),
         targets=[value_query(users, "{{actor_type}}")],
-        options=stat_options(size=44),
+        options=stat_options(size=36),
         defaults={**COUNT, "color": PLAIN},
         overrides=[rename(name, shown) for name, shown in PEOPLE.items()],
     )
@@ -77,9 +98,9 @@ def _total_lines() -> Panel:
         kind="stat",
         title="Total lines of code accepted",
         description=f"Lines added and removed by edits of Claude Code that users accepted. {ANY_PART} {CLAUDE_CODE}",
-        at=Grid(8, 0, 8, 5),
+        at=Grid(8, 7, 8, 4),
         targets=targets,
-        options=stat_options(size=44),
+        options=stat_options(size=36),
         defaults={**COUNT, "color": PLAIN},
         overrides=[override("Added", color=fixed(GREEN))],
     )
@@ -90,9 +111,9 @@ def _total_spend() -> Panel:
         kind="stat",
         title="Total spend",
         description=f"Billed cost of the chosen models and days. {ANY_PART} {BILLED}",
-        at=Grid(16, 0, 8, 5),
+        at=Grid(16, 7, 8, 4),
         targets=[value_query(total(known("anthropic_cost_usd", MODEL)), "Billed")],
-        options=stat_options(text="value", size=44),
+        options=stat_options(text="value", size=36),
         defaults={**MONEY, "color": PLAIN},
     )
 
@@ -103,11 +124,12 @@ def _cost_over_time() -> Panel:
         title="Cost over time",
         description="Billed cost by UTC day and model; today is still growing. Cost that belongs to no model, such "
         f"as web search, is `none`. {BILLED}",
-        at=Grid(0, 5, 24, 9),
-        targets=[table_query(daily(known("anthropic_cost_usd", MODEL), "model"))],
-        steps=day_matrix("model"),
-        options=chart_options(),
-        defaults={**MONEY, "color": BY_NAME, "custom": bars()},
+        at=Grid(0, 11, 24, 9),
+        targets=[table_query(stacked(daily(known("anthropic_cost_usd", MODEL), "model"), "model"))],
+        steps=stacked_matrix("model"),
+        options=chart_options(totals=True),
+        defaults={**MONEY, "color": MODEL_COLOUR, "custom": bars(), "links": only("model", "__field.name")},
+        overrides=[*model_colours(), unseen(SCALE)],
     )
 
 
@@ -118,11 +140,11 @@ def _lines_over_time() -> Panel:
         title="Lines of code over time",
         description="Lines added, and below zero lines removed, by accepted edits of Claude Code, by UTC day. "
         f"{CLAUDE_CODE}",
-        at=Grid(0, 14, 12, 11),
+        at=Grid(0, 20, 12, 11),
         targets=[table_query(daily(known("anthropic_claude_code_lines_of_code"), "change"))],
         steps=day_matrix("change", CHANGES),
-        options=chart_options(sort="none"),
-        defaults={**COUNT, "color": BY_NAME, "custom": bars()},
+        options=chart_options(sort="none", sums=True),
+        defaults={**COUNT, "color": BY_ORDER, "custom": bars()},
         overrides=[override("Added", color=fixed(GREEN)), removed],
     )
 
@@ -131,31 +153,32 @@ def _user_activity() -> Panel:
     users = daily(known("anthropic_claude_code_daily_active_users"), "actor_type")
     users = shown_as(users, "actor_type", PEOPLE)
     sessions = named(daily(known("anthropic_claude_code_sessions")), "Sessions")
-    on_the_right = override(
-        "Sessions",
-        color=fixed(ORANGE),
-        custom__axisPlacement="right",
-        custom__axisLabel="Sessions",
-        custom__drawStyle="line",
-        custom__lineWidth=2,
-        custom__fillOpacity=0,
-        custom__stacking={"mode": "none", "group": "B"},
-    )
     return Panel(
         kind="timeseries",
         title="User activity over time",
-        description="Distinct users of Claude Code on each UTC day, and their sessions (right axis). One person "
-        f"may have several sessions. {CLAUDE_CODE}",
-        at=Grid(12, 14, 12, 8),
-        targets=[table_query(f"{users} or {sessions}")],
-        steps=day_matrix("series"),
+        description="Distinct users of Claude Code on each UTC day, the mean of a day's people and those of the six "
+        "shown before it, and sessions (right axis). Adoption grows where the mean rises. One person may have several "
+        f"sessions. {CLAUDE_CODE}",
+        at=Grid(12, 20, 12, 8),
+        targets=[table_query(f"{with_scale(users, 'series')} or {sessions}")],
+        steps=[*day_matrix("series"), with_mean("People", 7, _MEAN)],
         options=chart_options(sort="none"),
-        defaults={**COUNT, "color": BY_NAME, "custom": bars()},
-        overrides=[override("People", color=fixed(BLUE)), override("API keys", color=fixed(PURPLE)), on_the_right],
+        defaults={**COUNT, "color": BY_ORDER, "custom": bars()},
+        overrides=[
+            override("People", color=fixed(BLUE)),
+            override("API keys", color=fixed(PURPLE)),
+            unseen(SCALE),
+            override(_MEAN, decimals=1, color=fixed("text"), **AS_LINE),
+            override(
+                "Sessions", color=fixed(ORANGE), **AS_LINE, custom__axisPlacement="right", custom__axisLabel="Sessions"
+            ),
+        ],
     )
 
 
 def _recent_active_users() -> Panel:
+    days = f"({known(DATES)} == on (job, instance) group_left () max by (job, instance) ({known(DATES)}) - 86400)"
+    yesterday = f"{known('anthropic_claude_code_daily_active_users', PERSON)} and on (job, instance, date) {days}"
     windows = {"weekly": "7 days", "monthly": "30 days"}
     targets = [
         value_query(f"sum({known(f'anthropic_claude_code_{name}_active_users', PERSON)})", shown, name[0].upper())
@@ -163,29 +186,45 @@ def _recent_active_users() -> Panel:
     ]
     return Panel(
         kind="stat",
-        title="People active in the last 7 and 30 days",
-        description="Distinct people, API keys left out, today and in the 6 or 29 days before (UTC), whatever the "
-        f"time picker says. {CLAUDE_CODE}",
-        at=Grid(12, 22, 12, 3),
-        targets=targets,
-        options=stat_options(size=28),
+        title="People active yesterday, in the last 7 and 30 days",
+        description="Distinct people, API keys left out, yesterday, and today with the 6 or 29 days before (UTC), "
+        f"whatever the time picker says. {CLAUDE_CODE}",
+        at=Grid(12, 28, 12, 3),
+        targets=[value_query(f"sum({yesterday})", "Yesterday", "D"), *targets],
+        options=stat_options(size=24),
         defaults={**COUNT, "color": PLAIN},
     )
 
 
 def _model_distribution() -> Panel:
     cost = known("anthropic_cost_usd", MODEL)
-    share = f"sum by (model) ({chosen(cost)}) / scalar({total(cost)} > 0)"
+    dollars = total(cost, "model")
+    colours = [
+        {"type": "regex", "options": {"pattern": f"/{pattern or '.*'}/", "result": {"color": colour, "index": index}}}
+        for index, (pattern, colour) in enumerate(RULES)
+    ]
+    model = override(
+        "Model",
+        mappings=colours,
+        custom__cellOptions={"type": "color-text"},
+        links=only("model", "__value.text"),
+    )
+    bar = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
     return Panel(
-        kind="bargauge",
+        kind="table",
         title="Model usage distribution",
-        description="Each model's share of the billed cost of the chosen models and days. A model has the same "
-        f"colour on every panel. {BILLED}",
-        at=Grid(0, 25, 8, 9),
-        targets=[table_query(with_row(share))],
-        steps=one_field_each("model"),
-        options=gauge_options(),
-        defaults={**SHARE, "color": BY_NAME},
+        description="Each model's billed cost over the chosen days, and its share. A model has the same colour on "
+        f"every panel. {BILLED}",
+        at=Grid(0, 31, 8, 9),
+        targets=[table_query(dollars), table_query(f"{dollars} / scalar({total(cost)} > 0)", "B")],
+        steps=one_row_each({"model": "Model", "Value #A": "Cost", "Value #B": "Share"}, sort="Cost"),
+        options={"showHeader": True, "cellHeight": "sm", "frameIndex": 0},
+        defaults={"unit": "none", "custom": {"align": "auto"}},
+        overrides=[
+            model,
+            override("Cost", **MONEY, custom__width=120),
+            override("Share", **SHARE, color=fixed(BLUE), custom__cellOptions=bar, custom__minWidth=130),
+        ],
     )
 
 
@@ -195,20 +234,23 @@ def _token_usage() -> Panel:
         title="Token usage over time",
         description="Tokens used by Claude Code by UTC day and model, of the kinds chosen in the switch Token type. "
         f"Cache reads are most of them, and the cheapest. {CLAUDE_CODE}",
-        at=Grid(8, 25, 16, 9),
-        targets=[table_query(daily(known("anthropic_claude_code_tokens", MODEL, CHOSEN_KINDS), "model"))],
-        steps=day_matrix("model"),
-        options=chart_options(),
-        defaults={**TOKENS, "color": BY_NAME, "custom": bars()},
+        at=Grid(8, 31, 16, 9),
+        targets=[
+            table_query(stacked(daily(known("anthropic_claude_code_tokens", MODEL, CHOSEN_KINDS), "model"), "model"))
+        ],
+        steps=stacked_matrix("model"),
+        options=chart_options(totals=True),
+        defaults={**TOKENS, "color": MODEL_COLOUR, "custom": bars(), "links": only("model", "__field.name")},
+        overrides=[*model_colours(), unseen(SCALE)],
     )
 
 
 def _tool_actions() -> Panel:
     actions = "anthropic_claude_code_tool_actions"
     accepted = daily(known(actions, 'action="accepted"'))
+    rejected = daily(known(actions, 'action="rejected"'))
     shown = [
-        named(accepted, "Accepted"),
-        named(daily(known(actions, 'action="rejected"')), "Rejected"),
+        with_scale(f"{named(accepted, 'Accepted')} or {named(rejected, 'Rejected')}", "series"),
         named(ratio(accepted, daily(known(actions))), "Acceptance rate"),
     ]
     rate = override(
@@ -216,23 +258,25 @@ def _tool_actions() -> Panel:
         **{key: SHARE[key] for key in ("unit", "min", "max")},
         decimals=0,
         color=fixed(ORANGE),
+        **AS_LINE,
         custom__axisPlacement="right",
-        custom__drawStyle="line",
-        custom__lineWidth=2,
-        custom__fillOpacity=0,
-        custom__stacking={"mode": "none", "group": "B"},
     )
     return Panel(
         kind="timeseries",
         title="Tool actions distribution",
         description="Edits proposed by Claude Code's tools that users accepted or rejected, by UTC day, and the "
         f"accepted share (right axis); no share on a day without actions. {CLAUDE_CODE}",
-        at=Grid(0, 34, 16, 9),
+        at=Grid(0, 40, 16, 9),
         targets=[table_query(" or ".join(shown))],
         steps=day_matrix("series", empty="null"),
         options=chart_options(sort="none"),
-        defaults={**COUNT, "color": BY_NAME, "custom": bars()},
-        overrides=[override("Accepted", color=fixed(GREEN)), override("Rejected", color=fixed(RED)), rate],
+        defaults={**COUNT, "color": BY_ORDER, "custom": bars()},
+        overrides=[
+            override("Accepted", color=fixed(GREEN)),
+            override("Rejected", color=fixed(RED)),
+            rate,
+            unseen(SCALE),
+        ],
     )
 
 
@@ -243,9 +287,10 @@ def _acceptance_by_tool() -> Panel:
         kind="bargauge",
         title="Acceptance rate by tool",
         description=f"Accepted actions divided by all actions of a tool, over the chosen days. {CLAUDE_CODE}",
-        at=Grid(16, 34, 8, 9),
+        at=Grid(16, 40, 8, 9),
         targets=[table_query(with_row(rate))],
         steps=one_field_each("tool"),
         options=gauge_options(),
-        defaults={**SHARE, "color": BY_NAME},
+        defaults={**SHARE, "color": fixed(GREEN)},
+        overrides=[rename(name, shown) for name, shown in TOOLS.items()],
     )

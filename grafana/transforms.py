@@ -6,10 +6,14 @@ An unknown id is skipped by Grafana without a word, hence `KNOWN`, which the tes
 
 from collections.abc import Mapping, Sequence
 
+from grafana.promql import ALL_DAYS
+
 Json = Mapping[str, object]
 """A JSON object of the dashboard."""
 
-KNOWN = frozenset({"sortBy", "groupingToMatrix", "convertFieldType", "organize", "merge"})
+KNOWN = frozenset(
+    {"sortBy", "groupingToMatrix", "convertFieldType", "organize", "merge", "calculateField", "filterByValue"}
+)
 
 
 def day_matrix(column: str, names: Mapping[str, str] | None = None, *, empty: str = "zero") -> list[Json]:
@@ -29,6 +33,30 @@ def day_matrix(column: str, names: Mapping[str, str] | None = None, *, empty: st
         _to_time(corner),
         organize({corner: "Day", **(names or {})}),
     ]
+
+
+def stacked_matrix(column: str) -> list[Json]:
+    """Return the chain for `promql.stacked`: as `day_matrix`, the columns with the highest sums first.
+
+    The row of all days comes first, so that it decides on the order of the columns, and is then left out.
+    """
+    _, by_day, matrix, *rest = day_matrix(column)
+    corner = {"fieldName": f"day\\{column}", "config": {"id": "equal", "options": {"value": ALL_DAYS}}}
+    without = {"id": "filterByValue", "options": {"filters": [corner], "type": "exclude", "match": "any"}}
+    return [_sort("Value", desc=True), by_day, matrix, without, *rest]
+
+
+def with_mean(field: str, days: int, name: str) -> Json:
+    """Return the step that adds the mean of a field over each day and the days before it, `days` in all."""
+    window = {
+        "field": field,
+        "reducer": "mean",
+        "windowAlignment": "trailing",
+        "windowSize": days,
+        "windowSizeMode": "fixed",
+    }
+    options = {"mode": "windowFunctions", "alias": name, "replaceFields": False, "window": window}
+    return {"id": "calculateField", "options": options}
 
 
 def single_day_series(name: str) -> list[Json]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from grafana.panels import COUNT, MONEY, SHARE, TOKENS, Grid, Panel, override, table_query
+from grafana.panels import COUNT, MONEY, SHARE, TOKENS, Grid, Panel, only, override, table_query
 from grafana.promql import USER, known, ratio
 from grafana.transforms import Json, one_row_each
-from grafana.words import CLAUDE_CODE, ESTIMATED, WHOLE_WINDOW
+from grafana.words import CLAUDE_CODE, ESTIMATED, WHOLE, WHOLE_WINDOW
 
 _FAMILY = "anthropic_claude_code_user_"
 
@@ -28,11 +28,12 @@ def user_table(at: Grid) -> Panel:
     fields = {f"Value #{ref}": column.title for ref, column in zip(ascii_uppercase, columns, strict=False)}
     return Panel(
         kind="table",
-        title="User usage breakdown",
-        description=f"{WHOLE_WINDOW}: the exporter keeps no dates per user. Cost: {ESTIMATED} {CLAUDE_CODE}",
+        title=f"User usage breakdown ({WHOLE})",
+        description=f"{WHOLE_WINDOW}: the exporter keeps no dates per user. The last row is the total. "
+        f"Cost: {ESTIMATED} {CLAUDE_CODE}",
         at=at,
         targets=[table_query(column.expr, ref) for ref, column in zip(ascii_uppercase, columns, strict=False)],
-        steps=one_row_each({"user": "User", "actor_type": "Type", **fields}, sort="Cost"),
+        steps=one_row_each({"user": "User", "actor_type": "Type", **fields}, sort="Estimated cost"),
         options=_OPTIONS,
         defaults={
             "noValue": "",
@@ -42,12 +43,14 @@ def user_table(at: Grid) -> Panel:
     )
 
 
+_SUMMED = ["Estimated cost", "Tokens", "Sessions", "Lines added", "Lines removed", "Commits", "Pull requests"]
+
 _OPTIONS: Json = {
     "showHeader": True,
     "cellHeight": "sm",
     "frameIndex": 0,
-    "sortBy": [{"displayName": "Cost", "desc": True}],
-    "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": "", "enablePagination": True},
+    "sortBy": [{"displayName": "Estimated cost", "desc": True}],
+    "footer": {"show": True, "reducer": ["sum"], "countRows": False, "fields": _SUMMED, "enablePagination": False},
 }
 
 
@@ -55,7 +58,7 @@ def _columns() -> tuple[Column, ...]:
     accepted = _sum("tool_actions", 'action="accepted"')
     newest = f"max by (user, actor_type) ({known(f'{_FAMILY}last_active_timestamp_seconds', USER)}) * 1000"
     return (
-        Column("Cost", _sum("estimated_cost_usd"), MONEY, 105),
+        Column("Estimated cost", _sum("estimated_cost_usd"), MONEY, 130),
         Column("Tokens", _sum("tokens"), TOKENS),
         Column("Sessions", _sum("sessions"), COUNT),
         Column("Lines added", _sum("lines_of_code", 'change="added"'), COUNT, 105),
@@ -73,7 +76,7 @@ def _sum(name: str, *matchers: str) -> str:
 
 
 def _user_look() -> Json:
-    return override("User", custom__minWidth=200)
+    return override("User", custom__minWidth=200, links=only("user", "__value.text"))
 
 
 def _type_look() -> Json:

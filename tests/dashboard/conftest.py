@@ -1,32 +1,61 @@
-"""What the tests of the dashboard share: one world and one bundle of Grafana's libraries for all of them."""
+"""What the tests of the dashboard share: the worlds, and one bundle of Grafana's libraries for all of them."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
-from tests.dashboard import library
-from tests.dashboard.asking import Json
-from tests.dashboard.world import DASHBOARD, World
-from tests.dashboard.world import world as make_world
+from tests.dashboard import library, world
+from tests.dashboard.history import History
+from tests.dashboard.library import Grafana
+from tests.dashboard.servers import prometheus, victoria_metrics
+from tests.dashboard.world import Pages
+
+SERVERS = {"prometheus": prometheus, "victoria-metrics": victoria_metrics}
 
 
 @pytest.fixture(scope="session")
-def dashboard() -> Json:
-    """Return the committed dashboard."""
-    return DASHBOARD
+def pages() -> Pages:
+    """Return the pages of the exporters of which the worlds are made."""
+    return world.pages()
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Yield a Prometheus that has scraped the exporter of the simulated organisation, and its truth."""
-    library.require(program="prometheus")
-    with make_world(tmp_path_factory.mktemp("world")) as made:
-        yield made
+def grafana(tmp_path_factory: pytest.TempPathFactory) -> Grafana:
+    """Return the stand-in for a Grafana server, or skip where Node is missing."""
+    library.require("node")
+    return Grafana(library.bundle_for_node(tmp_path_factory.mktemp("grafana")), world.NOW)
+
+
+class Databases:
+    """Starts databases that hold a history, each in its own folder."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+
+    @contextmanager
+    def __call__(self, name: str, history: History) -> Iterator[str]:
+        """Yield the URL of a database of this name; skip where it is not installed."""
+        library.require(name)
+        with SERVERS[name](self._folders.mktemp(name), history) as url:
+            yield url
 
 
 @pytest.fixture(scope="session")
-def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the bundled proof, or skip where Node is missing."""
-    library.require(node=True)
-    return library.bundle_for_node("proof.mjs", tmp_path_factory.mktemp("proof"))
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Return what starts databases."""
+    return Databases(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def url(pages: Pages, databases: Databases) -> Iterator[str]:
+    """Yield the URL of a Prometheus that has scraped the exporters of two organisations for ten seconds."""
+    with databases("prometheus", world.two_organizations(pages)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def victoria(pages: Pages, databases: Databases) -> Iterator[str]:
+    """Yield the URL of a VictoriaMetrics that has done the same."""
+    with databases("victoria-metrics", world.two_organizations(pages)) as found:
+        yield found

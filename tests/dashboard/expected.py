@@ -7,23 +7,44 @@ table is `{(user, type): {column: value}}`.
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, cached_property
 from typing import TypeVar
 
-from tests.dashboard.asking import Picked
+from tests.dashboard.library import Seen
+from tests.oracle import Samples
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], Decimal]
 Chart = Mapping[str, Mapping[str, float | None]]
 Values = Mapping[str, float]
-Table = Mapping[tuple[str, str], Mapping[str, float | None]]
+Table = Mapping[tuple[str, ...], Mapping[str, float | None]]
 
-CC = "anthropic_claude_code_"
+CC, DATES = "anthropic_claude_code_", "anthropic_date_timestamp_seconds"
 PEOPLE = {"user": "People", "api_key": "API keys"}
 CHANGES = {"added": "Added", "removed": "Removed"}
+TOOLS = {
+    "edit_tool": "Edit",
+    "multi_edit_tool": "Multi-edit",
+    "write_tool": "Write",
+    "notebook_edit_tool": "Notebook edit",
+}
+BILLED_TOKENS = {
+    "uncached_input_tokens": "Input",
+    "output_tokens": "Output",
+    "cache_read_input_tokens": "Cache reads",
+    "cache_creation.ephemeral_5m_input_tokens": "Cache writes, 5 minutes",
+    "cache_creation.ephemeral_1h_input_tokens": "Cache writes, 1 hour",
+    "none": "Not tokens",
+}
+SERVICES = {
+    "tokens": "Tokens",
+    "web_search": "Web search",
+    "code_execution": "Code execution",
+    "session_usage": "Session usage",
+    "none": "Not named",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +57,7 @@ class Truth:
     def sums(self, family: str, *by: str, **where: str) -> dict[tuple[str, ...], Decimal]:
         """Return the sums of a family over the chosen days, by labels; `where` names the values of other labels."""
         found: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
-        for labels, value in self._families[family]:
+        for labels, value in self._families.get(family, ()):
             if all(labels[key] == wish for key, wish in where.items()):
                 found[tuple(labels[label] for label in by)] += value
         return dict(found)
@@ -51,6 +72,21 @@ class Truth:
                 families[name].append((labels, value))
         return families
 
+    @cached_property
+    def window(self) -> frozenset[str]:
+        """Return every day of the window."""
+        dates = {dict(labels).get("date") for name, labels in self.samples if name == DATES}
+        return frozenset(day for day in dates if day)
+
+    @property
+    def today(self) -> date:
+        """Return the newest day of the window."""
+        return date.fromisoformat(max(self.window))
+
+    def total(self, family: str, **where: str) -> Decimal:
+        """Return the sum of a family over the chosen days."""
+        return self.sums(family, **where).get((), Decimal())
+
     def by_day(self, family: str, label: str, **where: str) -> dict[str, dict[str, Decimal]]:
         """Return for each value of `label` the sums by day."""
         found: dict[str, dict[str, Decimal]] = defaultdict(dict)
@@ -63,15 +99,15 @@ class Truth:
         return {day: value for (day,), value in self.sums(family, "date", **where).items()}
 
 
-def chosen_days(samples: Samples, picked: Picked) -> frozenset[str]:
-    """Return the days of the window of which any part lies in the picker's range."""
-    first = picked.start - timedelta(days=1)
-    return frozenset(
+def truth_of(samples: Samples, seen: Seen) -> Truth:
+    """Return what is true of the days of which any part lies in the range that was seen."""
+    first = seen.start - timedelta(days=1)
+    days = (
         dict(labels)["date"]
         for (name, labels), seconds in samples.items()
-        if name == "anthropic_date_timestamp_seconds"
-        and first < datetime.fromtimestamp(int(seconds), UTC) <= picked.end
+        if name == DATES and first < datetime.fromtimestamp(int(seconds), UTC) <= seen.end
     )
+    return Truth(samples, frozenset(days))
 
 
 @cache
@@ -84,7 +120,8 @@ def charts(truth: Truth) -> dict[str, Chart]:
         "Token usage over time": _filled(truth.by_day(f"{CC}tokens", "model")),
         "Tool actions distribution": _tool_actions(truth),
         "Spend by workspace": _filled(_workspaces(truth)),
-        "Spend by token type": _filled(truth.by_day("anthropic_cost_usd", "token_type")),
+        "Spend by token type": _filled(_renamed(truth.by_day("anthropic_cost_usd", "token_type"), BILLED_TOKENS)),
+        "Spend by service": _filled(_renamed(truth.by_day("anthropic_cost_usd", "cost_type"), SERVICES)),
         "Billed against estimated cost": _billed_and_estimated(truth),
         "Cost per active user": {"Cost per active user": _cost_per_user(truth)},
         "Cache-read share": {"Cache-read share": _cache_share(truth)},
@@ -94,29 +131,57 @@ def charts(truth: Truth) -> dict[str, Chart]:
 @cache
 def values(truth: Truth) -> dict[str, Values]:
     """Return what tiles and bar gauges must show, by title; bar gauges from the longest bar on."""
+    always = Truth(truth.samples, truth.window)
     people = {"actor_type": "user"}
+    yesterday = f"{truth.today - timedelta(days=1)}"
     recent = {
-        "7 days": truth.sums(f"{CC}weekly_active_users", **people)[()],
-        "30 days": truth.sums(f"{CC}monthly_active_users", **people)[()],
+        "Yesterday": always.days_of(f"{CC}daily_active_users", **people)[yesterday],
+        "7 days": truth.total(f"{CC}weekly_active_users", **people),
+        "30 days": truth.total(f"{CC}monthly_active_users", **people),
     }
-    cost = truth.sums("anthropic_cost_usd")[()]
-    by_model = _single(truth.sums("anthropic_cost_usd", "model"))
     shown = {
-        "Total active users": _renamed(_single(truth.sums(f"{CC}active_users", "actor_type")), PEOPLE),
+        "Spend, month to date": {"Billed": _between(always, truth.today.replace(day=1), truth.today)},
+        "Against last month": _against_last_month(always),
+        "Total active users (whole window)": _renamed(_single(truth.sums(f"{CC}active_users", "actor_type")), PEOPLE),
         "Total lines of code accepted": _renamed(_single(truth.sums(f"{CC}lines_of_code", "change")), CHANGES),
-        "Total spend": {"Billed": cost},
-        "People active in the last 7 and 30 days": recent,
-        "Model usage distribution": _descending({model: amount / cost for model, amount in by_model.items()}),
-        "Acceptance rate by tool": _descending(_acceptance(truth)),
+        "Total spend": {"Billed": truth.total("anthropic_cost_usd")} if truth.days else {},
+        "People active yesterday, in the last 7 and 30 days": recent,
+        "Acceptance rate by tool": _renamed(_descending(_acceptance(truth)), TOOLS),
     }
     return {title: {name: float(value) for name, value in found.items()} for title, found in shown.items()}
+
+
+def _between(truth: Truth, first: date, last: date) -> Decimal:
+    """Return what was billed from one day to another, both included."""
+    days = truth.days_of("anthropic_cost_usd")
+    return sum((value for day, value in days.items() if f"{first}" <= day <= f"{last}"), Decimal())
+
+
+def _against_last_month(truth: Truth) -> dict[str, Decimal]:
+    """Return this month's full days against the same days of the month before; nothing before all days were read."""
+    if {*truth.days_of(f"{CC}sessions")} != truth.window:
+        return {}
+    first = truth.today.replace(day=1)
+    before = (first - timedelta(days=1)).replace(day=1)
+    yesterday = truth.today - timedelta(days=1)
+    same_day = before + (yesterday - first)
+    change = _between(truth, first, yesterday) / _between(truth, before, same_day) - 1
+    return {f"{'More' if change > 0 else 'Less'} than in the same days": abs(change)}
+
+
+@cache
+def models(truth: Truth) -> Table:
+    """Return what the distribution of models must show."""
+    amounts = truth.sums("anthropic_cost_usd", "model")
+    cost = sum(amounts.values())
+    return {row: {"Cost": float(amount), "Share": float(amount / cost)} for row, amount in amounts.items()}
 
 
 @cache
 def users(truth: Truth) -> Table:
     """Return what the table of users must show."""
     columns = {
-        "Cost": _per_user(truth, "estimated_cost_usd"),
+        "Estimated cost": _per_user(truth, "estimated_cost_usd"),
         "Tokens": _per_user(truth, "tokens"),
         "Sessions": _per_user(truth, "sessions"),
         "Lines added": _per_user(truth, "lines_of_code", change="added"),
@@ -135,20 +200,24 @@ def users(truth: Truth) -> Table:
     }
 
 
-def _per_user(truth: Truth, name: str, **where: str) -> dict[tuple[str, str], Decimal]:
+def _per_user(truth: Truth, name: str, **where: str) -> dict[tuple[str, ...], Decimal]:
     sums = truth.sums(f"{CC}user_{name}", "user", "actor_type", **where)
     return {(user, actor): value for (user, actor), value in sums.items()}
 
 
 def _user_activity(truth: Truth) -> Chart:
     users = _renamed(truth.by_day(f"{CC}daily_active_users", "actor_type"), PEOPLE)
-    return _filled({**users, "Sessions": truth.days_of(f"{CC}sessions")})
+    chart = _filled({**users, "Sessions": truth.days_of(f"{CC}sessions")})
+    days, people = list(chart.get("People", {})), [value or 0 for value in chart.get("People", {}).values()]
+    windows = {day: people[max(0, row - 6) : row + 1] for row, day in enumerate(days)}
+    means = {day: sum(found) / len(found) for day, found in windows.items()}
+    return {**chart, "People, mean of 7 days": means} if means else chart
 
 
 def _tool_actions(truth: Truth) -> Chart:
     actions = truth.by_day(f"{CC}tool_actions", "action")
-    rate = _quotients(actions["accepted"], truth.days_of(f"{CC}tool_actions"))
-    shown = {"Accepted": actions["accepted"], "Rejected": actions["rejected"], "Acceptance rate": rate}
+    rate = _quotients(actions.get("accepted", {}), truth.days_of(f"{CC}tool_actions"))
+    shown = {"Accepted": actions.get("accepted", {}), "Rejected": actions.get("rejected", {}), "Acceptance rate": rate}
     return _filled(shown, None)
 
 
@@ -179,7 +248,7 @@ def _cache_share(truth: Truth) -> dict[str, float | None]:
     for token_type, days in by_type.items():
         for day, tokens in days.items():
             prompt[day] += 0 if token_type == "output" else tokens
-    return {day: float(value) for day, value in _quotients(by_type["cache_read"], prompt).items()}
+    return {day: float(value) for day, value in _quotients(by_type.get("cache_read", {}), prompt).items()}
 
 
 def _quotients(parts: Mapping[Key, Decimal], wholes: Mapping[Key, Decimal]) -> dict[Key, Decimal]:

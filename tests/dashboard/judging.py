@@ -1,19 +1,27 @@
 """Differences between what a panel shows and what it must show, as sentences: none when they agree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tests.dashboard.expected import Chart, Table, Truth, Values, charts, users, values
+from tests.dashboard.expected import Chart, Table, Truth, Values, charts, models, users, values
 from tests.dashboard.library import Field, Frame, same
 
-TABLE = "User usage breakdown"
-_FROM_THE_LONGEST = {"Model usage distribution", "Acceptance rate by tool"}
+TABLE, MODELS = "User usage breakdown (whole window)", "Model usage distribution"
+SCALE = "scale"
+NOT_STACKED = {"Sessions", "People, mean of 7 days", "Acceptance rate"}
+TRUST = "Can these numbers be trusted?"
+_FROM_THE_LONGEST = {"Acceptance rate by tool"}
 
 
 def differences(title: str, frames: list[Frame], truth: Truth) -> Iterator[str]:
     """Yield what is wrong with the frames of the panel of this title."""
-    if title == TABLE:
-        yield from table_differences(frames, users(truth))
+    if title in charts(truth) and not any(charts(truth)[title].values()):
+        if any(field.values for frame in frames for field in frame):
+            yield "values, but nothing is known"
+    elif title == TABLE:
+        yield from table_differences(frames, users(truth), ("User", "Type"), "Estimated cost")
+    elif title == MODELS:
+        yield from table_differences(frames, models(truth), ("Model",), "Cost")
     elif title in charts(truth):
         yield from chart_differences(frames, charts(truth)[title])
     else:
@@ -26,6 +34,8 @@ def chart_differences(frames: list[Frame], true: Chart) -> Iterator[str]:
         yield f"{len(frames)} frames, or one without fields"
         return
     day, *series = frames[0]
+    yield from _scale_differences(series, true)
+    series = [field for field in series if field.name != SCALE]
     yield from _time_differences(day, true)
     if sorted(field.name for field in series) != sorted(true):
         yield f"series {[field.name for field in series]}, not {list(true)}"
@@ -44,6 +54,15 @@ def _time_differences(day: Field, true: Chart) -> Iterator[str]:
         yield f"{len(day.values)} days, not {len(days)}, or others"
 
 
+def _scale_differences(series: list[Field], true: Chart) -> Iterator[str]:
+    """Yield what is wrong with the unseen field that stretches the axis: it is the highest stack, on every day."""
+    stacked = [days for name, days in true.items() if name not in NOT_STACKED]
+    highest = max((sum(days.get(day) or 0 for days in stacked) for day in stacked[0]), default=0)
+    for field in series:
+        if field.name == SCALE and not same(max(value or 0 for value in field.values), highest):
+            yield f"the axis is not stretched to {highest}"
+
+
 def _series_differences(day: Field, field: Field, true: Mapping[str, float | None]) -> Iterator[str]:
     if field.type != "number":
         yield f"{field.name} is of type {field.type}"
@@ -59,7 +78,7 @@ def _series_differences(day: Field, field: Field, true: Mapping[str, float | Non
 
 def value_differences(frames: list[Frame], true: Values, *, ordered: bool) -> Iterator[str]:
     """Yield what is wrong with tiles or bars: for each a number field with its name and its one value."""
-    shown = {field.name: field.values for frame in frames for field in frame if field.type == "number"}
+    shown = {field.name: field.values for frame in frames for field in frame if field.type == "number" and field.values}
     if (list(shown) != list(true)) if ordered else (sorted(shown) != sorted(true)):
         yield f"{list(shown)}, not {list(true)}"
         return
@@ -68,27 +87,31 @@ def value_differences(frames: list[Frame], true: Values, *, ordered: bool) -> It
             yield f"{name}: {shown[name]}, not {value}"
 
 
-def table_differences(frames: list[Frame], true: Table) -> Iterator[str]:
-    """Yield what is wrong with the table of users: the columns in order, a row for each user, the dearest first."""
+def table_differences(frames: list[Frame], true: Table, keys: Sequence[str], sort: str) -> Iterator[str]:
+    """Yield what is wrong with a table: the columns in order, a row for each of `true`, the highest of `sort` first."""
+    if not true:
+        if any(field.values for frame in frames for field in frame):
+            yield "values, but nothing is known"
+        return
     if len(frames) != 1:
         yield f"{len(frames)} frames"
         return
     columns = {field.name: field for field in frames[0]}
-    wanted = ["User", "Type", *next(iter(true.values()))]
+    wanted = [*keys, *next(iter(true.values()))]
     if list(columns) != wanted:
         yield f"columns {list(columns)}, not {wanted}"
         return
-    rows = list(zip(columns["User"].values, columns["Type"].values, strict=True))
+    rows = list(zip(*(columns[key].values for key in keys), strict=True))
     if sorted(rows) != sorted(true):
         yield f"{len(rows)} rows, not {len(true)}, or others"
         return
-    for name in wanted[2:]:
+    for name in wanted[len(keys) :]:
         for row, value in zip(rows, columns[name].values, strict=True):
             if not same(value, true[row][name]):
                 yield f"{name} of {row}: {value}, not {true[row][name]}"
-    cost = [value or 0 for value in columns["Cost"].values]
-    if cost != sorted(cost, reverse=True):
-        yield "not sorted by cost"
+    sorted_by = [value or 0 for value in columns[sort].values]
+    if sorted_by != sorted(sorted_by, reverse=True):
+        yield f"not sorted by {sort}"
 
 
 def _milliseconds(day: str) -> int:

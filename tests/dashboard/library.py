@@ -1,4 +1,4 @@
-"""Grafana's own libraries, in Node: the pipeline bundled once, then fed with panels and answers."""
+"""Grafana's own libraries, in Node: bundled once, then given a dashboard and the states in which it is looked at."""
 
 import json
 import math
@@ -6,16 +6,16 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.dashboard.asking import Json
+from tests.dashboard.parts import Json, panels
 
 HERE = Path(__file__).parent
-_REQUIRE = "import {createRequire} from 'node:module'; const require = createRequire(import.meta.url);"
 
 
 @dataclass(frozen=True)
@@ -33,58 +33,107 @@ class Field:
 Frame = list[Field]
 
 
-def require(*, node: bool = False, program: str = "node") -> None:
+@dataclass(frozen=True)
+class State:
+    """What somebody has chosen: the range as in the time picker, and values of variables by name."""
+
+    start: str
+    end: str
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The dashboard in a state: the range, the variables, annotations, and what each panel shows or why it fails."""
+
+    start: datetime
+    end: datetime
+    variables: Mapping[str, Json]
+    frames: Mapping[str, list[Frame]]
+    events: Sequence[Json]
+    errors: Mapping[str, str]
+
+
+def require(*programs: str) -> None:
     """Skip where a program is missing, or the packages of Node; fail in CI, where the proof must run."""
-    if shutil.which(program) and (not node or (HERE / "node_modules").is_dir()):
-        return
-    packages = ", and `npm ci` in tests/dashboard" if node else ""
-    reason = f"this proof of the dashboard needs `{program}`{packages}"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    missing = [program for program in programs if not shutil.which(program)]
+    if not (HERE / "node_modules").is_dir():
+        missing.append("npm ci in tests/dashboard")
+    if missing:
+        reason = f"this proof of the dashboard needs {', '.join(missing)}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 def bundle(entry: str, output: Path, *options: str) -> Path:
     """Return `output`, made by esbuild from a file of the harness and the libraries that it imports."""
-    command = [
-        str(HERE / "node_modules" / ".bin" / "esbuild"),
-        f"harness/{entry}",
-        "--bundle",
-        "--log-level=error",
-        "--alias:@grafana/runtime=./harness/runtime.mjs",
-        f"--outfile={output}",
-        *options,
-    ]
+    esbuild = str(HERE / "node_modules" / ".bin" / "esbuild")
+    command = [esbuild, f"harness/{entry}", "--bundle", "--log-level=error", f"--outfile={output}", *options]
     subprocess.run(command, cwd=HERE, check=True)
     return output
 
 
-def bundle_for_node(entry: str, folder: Path) -> Path:
-    """Return a script of the harness for Node, bundled in `folder`."""
-    return bundle(entry, folder / entry, "--platform=node", "--format=esm", f"--banner:js={_REQUIRE}")
-
-
-def run(script: Path, panels: Sequence[tuple[Json, Mapping[str, Json]]], zone: str) -> Json:
-    """Return what the bundled proof says of panels and their answers, in a Node process whose time zone is `zone`."""
-    work = {"timeZone": "utc", "panels": [{"panel": panel, "answers": answers} for panel, answers in panels]}
-    return run_script(script, work, zone)
-
-
-def run_script(script: Path, work: Json, zone: str) -> Json:
-    """Return what a bundled script answers (JSON) to `work` (JSON), in a Node process whose time zone is `zone`."""
-    env = {**os.environ, "TZ": zone}
-    done = subprocess.run(
-        ["node", str(script)], input=json.dumps(work), env=env, capture_output=True, text=True, check=False
+def bundle_for_node(folder: Path) -> Path:
+    """Return the proof for Node, bundled in `folder`."""
+    options = (
+        "--platform=node",
+        "--format=cjs",
+        "--external:jsdom",
+        "--loader:.css=empty",
+        "--loader:.svg=text",
+        "--loader:.ttf=empty",
+        '--define:process.env.NODE_ENV="production"',
+        "--alias:@grafana/plugin-compat/datasources=./harness/datasource.mjs",
     )
-    assert done.returncode == 0, done.stderr
-    said: Json = json.loads(done.stdout)
-    return said
+    return bundle("proof.mjs", folder / "proof.cjs", *options)
 
 
-def frames(one: Json) -> list[Frame]:
-    """Return the frames of one panel; a panel that failed raises."""
-    assert "error" not in one, one["error"]
-    return [[Field(**field) for field in frame] for frame in one["frames"]]
+@dataclass(frozen=True)
+class Grafana:
+    """A stand-in for a Grafana server and a browser: the bundled proof, the time, and the browser's time zone."""
+
+    script: Path
+    now: datetime
+    zone: str = "America/Los_Angeles"
+
+    def look(self, url: str, dashboard: Json, states: Mapping[str, State]) -> dict[str, Seen]:
+        """Return a dashboard in each of the states, with the data source at `url`."""
+        titles = [panel["title"] for panel in panels(dashboard)]
+        said = self.ask(url, dashboard, states)
+        return {name: _seen(one, titles) for name, one in zip(states, said["states"], strict=True)}
+
+    def ask(self, url: str, dashboard: Json, states: Mapping[str, State], *, draw: bool = False) -> Json:
+        """Return what the proof says of a dashboard: what it logged, and for each state what it found."""
+        work = {
+            "url": url,
+            "now": round(self.now.timestamp() * 1000),
+            "dashboard": dashboard,
+            "states": [
+                {"from": one.start, "to": one.end, "choices": dict(one.choices), "draw": draw}
+                for one in states.values()
+            ],
+        }
+        return self.run(work)
+
+    def run(self, work: Json) -> Json:
+        """Return what the proof answers (JSON) to `work` (JSON)."""
+        env = {**os.environ, "TZ": self.zone, "NODE_PATH": str(HERE / "node_modules")}
+        command = ["node", str(self.script)]
+        done = subprocess.run(command, input=json.dumps(work), env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said: Json = json.loads(done.stdout)
+        return said
+
+
+def _seen(said: Json, titles: Sequence[str]) -> Seen:
+    start, end = (datetime.fromtimestamp(said[edge] / 1000, UTC) for edge in ("from", "to"))
+    shown = dict(zip(titles, said["panels"], strict=True))
+    errors = {title: one["error"] for title, one in shown.items() if "error" in one}
+    frames = {
+        title: [[Field(**field) for field in frame] for frame in one.get("frames", ())] for title, one in shown.items()
+    }
+    return Seen(start, end, said["variables"], frames, said["events"], errors)
 
 
 def same(shown: float | None, true: float | None) -> bool:

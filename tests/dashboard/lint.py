@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.dashboard.asking import Json, panels
+from tests.dashboard.parts import Json, panels
 
 _SELECTOR = re.compile(r"(\{__name__=~\"[^\"]+\"|\w+\{)([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
 _NAMES = re.compile(r'__name__=~"([^"]+)"')
 _GROUPING = re.compile(r"\b(?:by|on|group_left|group_right|without|ignoring)\s*\(([^)]*)\)")
-_LABEL_VALUES = re.compile(r"label_values\((.+), (\w+)\)")
 
 
 @dataclass(frozen=True)
@@ -41,21 +40,17 @@ def families(query: str) -> set[str]:
 
 def grouping_labels(query: str) -> set[str]:
     """Return the labels by which a query aggregates or joins."""
-    return {label.strip() for match in _GROUPING.finditer(query) for label in match[1].split(",")}
-
-
-def label_values(query: str) -> tuple[str, str]:
-    """Return the selector and the label of a `label_values()` query; without a matcher the selector is a name."""
-    match = _LABEL_VALUES.fullmatch(query)
-    assert match, query
-    return match[1], match[2]
+    return {label.strip() for match in _GROUPING.finditer(query) for label in match[1].split(",")} - {""}
 
 
 def queries(dashboard: Json) -> Iterator[tuple[str, str]]:
-    """Yield where each query stands and the query: of targets and of variables."""
+    """Yield where each query stands and the query: of targets, annotations and variables."""
     for panel in panels(dashboard):
         for target in panel["targets"]:
             yield f"{panel['title']}, {target['refId']}", target["expr"]
+    for one in dashboard["annotations"]["list"]:
+        if "expr" in one:
+            yield f"annotation {one['name']}", one["expr"]
     for one in dashboard["templating"]["list"]:
         if one["type"] == "query":
             yield f"variable {one['name']}", one["query"]["query"]

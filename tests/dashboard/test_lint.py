@@ -8,8 +8,8 @@ import itertools
 import json
 import re
 import warnings
+from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -17,21 +17,34 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 
 from exporter import reports, telemetry
 from grafana.transforms import KNOWN
-from tests.dashboard import library
-from tests.dashboard.asking import Json, panels, variable
+from tests.dashboard.library import Grafana
 from tests.dashboard.lint import families, grouping_labels, queries, selectors
+from tests.dashboard.parts import Json, panels, variable
 from tests.dashboard.world import DASHBOARD
 
+FAMILIES = (*reports.FAMILIES, *telemetry.FAMILIES)
 TEMPLATED = {"type": "prometheus", "uid": "${datasource}"}
-LABELS = {family.name: {"job", "instance", *family.labels} for family in (*reports.FAMILIES, *telemetry.FAMILIES)}
-OURS = {"day", "series", "row", "job", "instance"}
+LABELS = {family.name: {"job", "instance", *family.labels} for family in FAMILIES} | {
+    "up": {"job", "instance"},
+    "ALERTS": {"job", "instance", "alertname", "alertstate"},
+    "anthropic:.+": set(),
+}
+"""The labels of the families that queries may name: the exporter's, and what Prometheus itself makes."""
+OURS = {"day", "month", "series", "row", "problem", "why", "job", "instance"}
 """Labels that our own queries make with label_replace, and those of the scrape."""
 
 EXCLUDED = {
-    ("panel-units-rule", "User usage breakdown"): "a table has a unit for each column, in its overrides",
-    ("selector", "variable job"): "what jobs there are cannot be limited to the chosen ones: no selector, a name alone",
+    ("panel-units-rule", "User usage breakdown (whole window)"): "a table has a unit for each column, in its overrides",
+    **{
+        (f"target-{label}-rule", where): "an alert may have no job or no instance, and a record neither"
+        for label in ("job", "instance")
+        for where in ("Alerts firing, A", "annotation Firing alerts")
+    },
+    ("target-job-rule", "variable organization"): "what organisations there are cannot be limited to the chosen jobs",
+    ("target-job-rule", "variable job"): "what jobs there are cannot be limited to the chosen ones",
+    ("target-instance-rule", "variable organization"): "what organisations there are does not depend on instances",
+    ("target-instance-rule", "variable job"): "what jobs there are does not depend on instances",
     ("target-instance-rule", "variable instance"): "what instances there are cannot be limited to the chosen ones",
-    ("target-rate-interval-rule", "variable as_of"): "not a rate: it looks for the newest sample",
 }
 
 PANELS = {panel["title"]: panel for panel in panels(DASHBOARD)}
@@ -51,12 +64,23 @@ def test_one_templated_data_source() -> None:
     assert [(one["name"], one["label"], one["query"]) for one in found] == [("datasource", "Data source", "prometheus")]
 
 
+def test_the_default_data_source() -> None:
+    """A dashboard whose variables do not load asks the default data source."""
+    assert variable(DASHBOARD, "datasource")["current"]["value"] == "default"
+
+
 @pytest.mark.parametrize("name", ["job", "instance"])
 def test_job_and_instance_variables(name: str) -> None:
-    """template-job-rule, template-instance-rule: labelled, several at once, everything being `.+`."""
+    """template-job-rule, template-instance-rule: labelled, several at once, from the templated data source."""
     found = variable(DASHBOARD, name)
-    assert (found["label"], found["multi"], found["allValue"]) == (name.capitalize(), True, ".+")
-    assert found["datasource"] == TEMPLATED
+    assert (found["label"], found["multi"], found["datasource"]) == (name.capitalize(), True, TEMPLATED)
+
+
+def test_all_is_everything() -> None:
+    """All matches any value, also one with a newline, which `.+` does not match on Prometheus 2."""
+    chosen = [one for one in CHOICES if one["includeAll"]]
+    assert {one["allValue"] for one in chosen} == {"(?s).+"}
+    assert [one["name"] for one in CHOICES if one not in chosen] == ["as_of"]
 
 
 def test_variables_follow_the_time_range() -> None:
@@ -89,7 +113,7 @@ def test_panel_unit_and_no_data_text() -> None:
 def scope(where: str) -> set[tuple[str, str]]:
     """Return the matchers that each selector of a query must have."""
     wanted = {("job", "$job"), ("instance", "$instance")}
-    return wanted - {("instance", "$instance")} if ("target-instance-rule", where) in EXCLUDED else wanted
+    return {(label, value) for label, value in wanted if (f"target-{label}-rule", where) not in EXCLUDED}
 
 
 def test_job_and_instance_in_every_selector() -> None:
@@ -100,16 +124,18 @@ def test_job_and_instance_in_every_selector() -> None:
 
 def test_counters_are_aggregated() -> None:
     """target-counter-agg-rule, and its reverse: a counter in a rate or increase, a gauge (what may go down) never."""
-    counters = {family.name for family in (*reports.FAMILIES, *telemetry.FAMILIES) if family.kind == "counter"}
+    counters = {family.name for family in FAMILIES if family.kind == "counter"}
     rated = re.compile(r"\b(?:rate|irate|increase)\((\w+)\{")
     assert [where for where, query in QUERIES.items() if set(rated.findall(query)) != families(query) & counters] == []
 
 
 def test_windows() -> None:
-    """target-rate-interval-rule: a chart over time counts in `$__rate_interval`, a tile over the whole range."""
-    windows = {where: set(re.findall(r"\[([^\]]+)\]", query)) for where, query in QUERIES.items()}
-    other = {where for where, found in windows.items() if not found <= {"$__rate_interval", "$__range"}}
-    assert {where for where in other if ("target-rate-interval-rule", where) not in EXCLUDED} == set()
+    """target-rate-interval-rule, ours: counters grow over 24 hours, and no range is longer than 32 days.
+
+    Managed services refuse longer ones.
+    """
+    windows = {window for query in QUERIES.values() for window in re.findall(r"\[([^\]]+)\]", query)}
+    assert windows == {"24h", "31d", "31d:5m"}
 
 
 def test_not_editable() -> None:
@@ -154,13 +180,45 @@ def test_groups_have_braces() -> None:
 
 
 def test_every_query_reads_at_the_newest_scrape() -> None:
-    """Outside data health, each selector reads at `@ ${as_of}`, so that days are shown as they are known now."""
-    health = next(panel for panel in DASHBOARD["panels"] if panel["title"] == "Data health")
-    live = {panel["title"] for panel in health["panels"]}
+    """In panels each selector reads at `@ ${as_of}`, so that every range shows what is known now.
+
+    The variable stands nowhere else: `end()`, its value while it has not loaded, is valid after `@` alone.
+    """
+    assert variable(DASHBOARD, "as_of")["current"]["value"] == "end()"
     for where, query in QUERIES.items():
-        title = where.rpartition(",")[0]
-        if title and title not in live:
-            assert query.count("} @ ${as_of}") == len(list(selectors(query))), where
+        read = len(re.findall(r"(?:\}|\} == 0\))(?:\[[\w:]+\])? @ \$\{as_of\}", query))
+        assert read == query.count("as_of"), where
+        if not where.startswith(("variable", "annotation Firing")):
+            assert read == len(list(selectors(query))), where
+
+
+def test_panels_ask_once() -> None:
+    """Every panel is asked for one instant: a range would be asked at times of which nothing is known."""
+    assert [title for title, panel in PANELS.items() for target in panel["targets"] if not target["instant"]] == []
+
+
+def links(one: object) -> Iterator[str]:
+    """Yield the addresses of the links anywhere in a panel."""
+    if isinstance(one, dict):
+        if "url" in one:
+            yield one["url"]
+        for value in one.values():
+            yield from links(value)
+    elif isinstance(one, list):
+        for value in one:
+            yield from links(value)
+
+
+def test_links_lead_to_the_filtered_dashboard() -> None:
+    """A user, a model and a workspace link to this dashboard, with the range, the exporter and that one chosen."""
+    found = {url for panel in PANELS.values() for url in links(panel)}
+    filters = {url.rpartition("&var-")[2].partition("=")[0] for url in found}
+    kept = {name for url in found for name in re.findall(r"\$\{(\w+):queryparam\}", url)}
+    assert filters == {"user", "model", "workspace"}
+    assert kept == {"datasource", "organization", "job", "instance"}
+    assert filters | kept <= {one["name"] for one in DASHBOARD["templating"]["list"]}
+    assert {url.partition("?")[0] for url in found} == {f"/d/{DASHBOARD['uid']}"}
+    assert all("${__url_time_range}" in url for url in found)
 
 
 def test_known_transformations() -> None:
@@ -169,9 +227,10 @@ def test_known_transformations() -> None:
     assert used == KNOWN
 
 
-def test_the_library_knows_the_transformations(proof: Path) -> None:
+def test_the_library_knows_the_transformations(grafana: Grafana) -> None:
     """Every transformation of that list ships in @grafana/data."""
-    assert set(library.run(proof, [], "UTC")["known"]) >= KNOWN
+    work = {"url": "", "now": 0, "dashboard": {"panels": []}, "states": []}
+    assert set(grafana.run(work)["known"]) >= KNOWN
 
 
 def test_grid_without_overlap() -> None:

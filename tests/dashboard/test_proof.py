@@ -1,157 +1,223 @@
-"""Every panel's own query, answered by a real Prometheus and put through Grafana's libraries, shows the truth."""
+"""Every panel shows the truth in every range and state: variables, queries and steps run as a server runs them."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from tests.dashboard import library
-from tests.dashboard.asking import Json, Picked, answers, panels
-from tests.dashboard.expected import charts, users, values
-from tests.dashboard.judging import TABLE, chart_differences, differences, table_differences, value_differences
-from tests.dashboard.library import Frame
-from tests.dashboard.world import World
+from tests.dashboard.expected import charts, truth_of, values
+from tests.dashboard.judging import MODELS, SCALE, TABLE, TRUST, differences
+from tests.dashboard.library import Grafana, Seen, State
+from tests.dashboard.world import DASHBOARD, FIRST, INSTANCES, JOB, NEWLINE, NOW, SECOND, Pages, merged
+from tests.oracle import Samples
 
 pytestmark = pytest.mark.integration
 
-ZONES = ("America/Los_Angeles", "Asia/Tokyo")
-RANGES = {"the default": (90, 0), "a week": (7, 0), "zoomed in, before Prometheus was there": (40, 30)}
+RANGES = {
+    "last 24 hours": State("now-24h", "now"),
+    "last 7 days": State("now-7d", "now"),
+    "last 30 days": State("now-30d", "now"),
+    "last 90 days": State("now-90d", "now"),
+    "this week": State("now/w", "now/w"),
+    "this month": State("now/M", "now/M"),
+    "this year": State("now/y", "now/y"),
+    "previous month": State("now-1M/M", "now-1M/M"),
+    "zoomed in": State("2026-10-03T10:00:00Z", "2026-10-05T12:00:00Z"),
+    "into the future": State("now-7d", "now+80d"),
+    "before the window": State("now-120d", "now-91d"),
+    "long before the window": State("now-300d", "now-200d"),
+}
+KNOWN_RANGES = [name for name in RANGES if name != "long before the window"]
+ON_VICTORIA = ("last 24 hours", "last 90 days", "this week", "this year", "previous month", "long before the window")
+TWO = ["claude-opus-5", "claude-haiku-4-5"]
+WORKSPACE = "Claude Code"
+PERSON = "ana.lopez@example.test"
+CHOICES = {
+    "two models": {"model": TWO},
+    "one token type": {"token_type": ["output"]},
+    "one workspace": {"workspace": [WORKSPACE]},
+    "one user": {"user": [PERSON]},
+    FIRST: {"organization": [FIRST]},
+    SECOND: {"organization": [SECOND]},
+    "one instance": {"instance": [INSTANCES[SECOND]]},
+    "a model that is gone": {"model": ["claude-1"]},
+}
+STATES = RANGES | {name: State("now-30d", "now", choices) for name, choices in CHOICES.items()}
 
 
-@dataclass(frozen=True)
-class Browser:
-    """Somebody who looks at the dashboard, in a time zone."""
-
-    world: World
-    proof: Path
-    dashboard: Json
-    zone: str = ZONES[0]
-
-    def shown(self, picked: Picked, *titles: str) -> dict[str, list[Frame]]:
-        """Return the frames of the panels with these titles, or of every panel."""
-        wanted = [panel for panel in panels(self.dashboard) if panel["title"] in titles or not titles]
-        asked = [(panel, answers(panel, picked, self.world.prometheus)) for panel in wanted]
-        said = library.run(self.proof, asked, self.zone)["panels"]
-        return {panel["title"]: library.frames(one) for panel, one in zip(wanted, said, strict=True)}
+@pytest.fixture(scope="module", name="looked")
+def what_was_seen(grafana: Grafana, url: str) -> dict[str, Seen]:
+    """Return the dashboard in all states on Prometheus, in a browser west of Greenwich."""
+    return grafana.look(url, DASHBOARD, STATES)
 
 
-@pytest.fixture(name="browser")
-def a_browser(world: World, proof: Path, dashboard: Json) -> Browser:
-    """Return a browser in the first of the zones."""
-    return Browser(world, proof, dashboard)
+@pytest.fixture(scope="module", name="on_victoria")
+def what_was_seen_on_victoria_metrics(grafana: Grafana, victoria: str) -> dict[str, Seen]:
+    """Return the dashboard in some ranges on VictoriaMetrics, in a browser east of Greenwich."""
+    return replace(grafana, zone="Asia/Tokyo").look(victoria, DASHBOARD, {name: RANGES[name] for name in ON_VICTORIA})
 
 
-@pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("days", RANGES.values(), ids=RANGES)
-def test_every_panel_shows_the_truth(browser: Browser, days: tuple[int, int], zone: str) -> None:
-    """In any zone of the browser and any range, each frame has the right days, series, values and sums."""
-    picked = browser.world.pick(*days)
-    found = replace(browser, zone=zone).shown(picked)
-    truth = browser.world.truth(picked)
-    proven = [*charts(truth), *values(truth), TABLE]
-    assert {title: list(differences(title, found[title], truth)) for title in proven} == {title: [] for title in proven}
+@pytest.fixture(scope="session", name="both")
+def both_organizations(pages: Pages) -> Samples:
+    """Return the samples of both organisations, added."""
+    return merged(pages.first, pages.second)
 
 
-def test_the_default_range_is_the_whole_window(world: World, dashboard: Json) -> None:
-    """From now-90d to now are exactly the 90 days of the window, so the total equals a plain sum()."""
-    picked = world.pick(90)
-    assert (dashboard["time"]["from"], dashboard["time"]["to"]) == ("now-90d", "now")
-    assert len(world.truth(picked).days) == 90
-    (total,) = [panel for panel in panels(dashboard) if panel["title"] == "Total spend"]
-    (spend,) = answers(total, picked, world.prometheus)["A"]["result"]
-    (plain,) = world.prometheus.instant("sum(anthropic_cost_usd)", world.now)["result"]
-    assert library.same(float(spend["value"][1]), float(plain["value"][1]))
+def wrong(seen: Seen, samples: Samples) -> dict[str, list[str]]:
+    """Return what is wrong with each panel that has a truth, and every error."""
+    truth = truth_of(samples, seen)
+    proven = [*charts(truth), *values(truth), MODELS, TABLE]
+    found = {title: list(differences(title, seen.frames[title], truth)) for title in proven}
+    return {title: lines for title, lines in found.items() if lines} | {
+        title: [error] for title, error in seen.errors.items()
+    }
 
 
-def test_a_range_without_days_shows_no_data(browser: Browser) -> None:
-    """Before the window no panel of days fails: it has no rows."""
-    titles = charts(browser.world.truth(browser.world.pick(90)))
-    found = browser.shown(browser.world.pick(300, 200), *titles)
-    assert [title for title in titles for frame in found[title] for field in frame if field.values] == []
+@pytest.mark.parametrize("name", KNOWN_RANGES)
+def test_every_panel_in_every_range(looked: Mapping[str, Seen], both: Samples, name: str) -> None:
+    """Of two organisations together, each panel shows the right days, series, values and sums."""
+    assert wrong(looked[name], both) == {}
 
 
-def test_chosen_models_only(browser: Browser) -> None:
+@pytest.mark.parametrize("name", ON_VICTORIA[:-1])
+def test_on_victoria_metrics(on_victoria: Mapping[str, Seen], both: Samples, name: str) -> None:
+    """So it does on VictoriaMetrics, and where a day begins nine hours before UTC's."""
+    assert wrong(on_victoria[name], both) == {}
+
+
+def test_nothing_is_known_of_long_ago(looked: Mapping[str, Seen], on_victoria: Mapping[str, Seen]) -> None:
+    """More than 93 days before the first scrape no panel fails or shows a number, and one says why."""
+    for seen in (looked["long before the window"], on_victoria["long before the window"]):
+        assert seen.errors == {}
+        shown = {title for title, frames in seen.frames.items() for frame in frames for field in frame if field.values}
+        assert shown == {TRUST}
+        assert sentences(seen) == ["No page of an exporter is near this range. Does Prometheus scrape one?"]
+
+
+def sentences(seen: Seen) -> list[str]:
+    """Return what the dashboard says about its own numbers."""
+    return [
+        text for frame in seen.frames[TRUST] for field in frame if field.name == "What is known" for text in field.text
+    ]
+
+
+@pytest.mark.parametrize("name", [FIRST, SECOND, "one instance"])
+def test_one_organization(looked: Mapping[str, Seen], pages: Pages, name: str) -> None:
+    """With one organisation chosen, by its name or its instance, each panel shows that one alone."""
+    page = pages.first if name == FIRST else pages.second
+    assert wrong(looked[name], page.samples) == {}
+
+
+STACKED = ("Cost over time", "Token usage over time", "Spend by workspace", "Spend by service", "Spend by token type")
+
+
+@pytest.mark.parametrize("title", STACKED)
+def test_series_are_ordered_by_size(looked: Mapping[str, Seen], title: str) -> None:
+    """In each range, the series with the highest sum comes first."""
+    for name in KNOWN_RANGES:
+        sums = [sum(field.values) for frame in looked[name].frames[title] for field in frame[1:] if field.name != SCALE]
+        assert sums == sorted(sums, reverse=True), name
+
+
+def test_nothing_is_lost(looked: Mapping[str, Seen]) -> None:
+    """With all users, the table has also the one with a newline in its name, which cannot be chosen alone."""
+    (table,) = looked["last 90 days"].frames[TABLE]
+    assert NEWLINE in table[0].values
+    assert NEWLINE not in looked["last 90 days"].variables["user"]["options"]
+
+
+OFFERED = {
+    "organization": {"anthropic_organization_info.organization_name"},
+    "model": {"anthropic_cost_usd.model", "anthropic_claude_code_tokens.model"},
+    "token_type": {"anthropic_claude_code_tokens.token_type"},
+    "workspace": {"anthropic_workspace_info.workspace_name"},
+    "user": {"anthropic_claude_code_user_sessions.user"},
+}
+"""The families of which a variable offers a label."""
+
+
+def test_what_variables_offer(looked: Mapping[str, Seen], both: Samples) -> None:
+    """In every range in which something is known, a variable offers all values that there are: choices stay."""
+    true: dict[str, set[str]] = {"job": {JOB}, "instance": {*INSTANCES.values()}}
+    for one, named in OFFERED.items():
+        pairs = {(f"{family}.{label}", value) for family, labels in both for label, value in labels}
+        true[one] = {value for name, value in pairs if name in named} - {NEWLINE}
+    for name in KNOWN_RANGES:
+        offered = {one: set(found["options"]) for one, found in looked[name].variables.items()}
+        assert {one: offered[one] for one in true} == true, name
+
+
+def test_as_of_is_the_newest_page(looked: Mapping[str, Seen]) -> None:
+    """Wherever the range ends, the panels read when the newest page is known: at most 5 minutes after its scrape."""
+    found = {float(looked[name].variables["as_of"]["value"]) - NOW.timestamp() for name in KNOWN_RANGES}
+    assert all(0 <= later <= 300 for later in found), found
+
+
+def test_chosen_models_only(looked: Mapping[str, Seen], both: Samples) -> None:
     """With two models chosen, the panels that know models show these two, and their total."""
-    picked = browser.world.pick(30)
-    truth = browser.world.truth(picked)
-    models = ("claude-opus-5", "claude-haiku-4-5")
-    titles = ("Cost over time", "Token usage over time")
-    found = browser.shown(picked.choose(model=f"({'|'.join(models)})"), *titles, "Total spend")
-    for title in titles:
-        chart = {name: days for name, days in charts(truth)[title].items() if name in models}
-        assert list(chart_differences(found[title], chart)) == []
-    amounts = truth.sums("anthropic_cost_usd", "model")
-    total = {"Billed": float(sum(amounts[(model,)] for model in models))}
-    assert list(value_differences(found["Total spend"], total, ordered=False)) == []
+    seen = looked["two models"]
+    truth = truth_of({key: value for key, value in both.items() if dict(key[1]).get("model") in {None, *TWO}}, seen)
+    for title in ("Cost over time", "Token usage over time", "Total spend", MODELS, "Spend, month to date"):
+        assert list(differences(title, seen.frames[title], truth)) == []
 
 
-def test_chosen_token_type_only(browser: Browser) -> None:
-    """With one token type chosen in the switch, token usage shows tokens of that type."""
-    picked, title = browser.world.pick(30), "Token usage over time"
-    output = browser.world.truth(picked).by_day("anthropic_claude_code_tokens", "model", token_type="output")
-    chart = {model: {day: float(tokens) for day, tokens in days.items()} for model, days in output.items()}
-    every_day = sorted(set().union(*chart.values()))
-    filled = {model: {day: days.get(day, 0.0) for day in every_day} for model, days in chart.items()}
-    found = browser.shown(picked.choose(token_type="output"), title)
-    assert list(chart_differences(found[title], filled)) == []
+def test_chosen_values_only(looked: Mapping[str, Seen], both: Samples) -> None:
+    """With one token type, workspace or user chosen, the panel that knows it shows that one."""
+    seen = looked["one token type"]
+    kinds = {key: value for key, value in both.items() if dict(key[1]).get("token_type") in {None, "output"}}
+    title = "Token usage over time"
+    assert list(differences(title, seen.frames[title], truth_of(kinds, seen))) == []
+    (spend,) = looked["one workspace"].frames["Spend by workspace"]
+    assert [field.name for field in spend] == ["Day", WORKSPACE, SCALE]
+    (table,) = looked["one user"].frames[TABLE]
+    assert list(table[0].values) == [PERSON]
 
 
-def test_chosen_workspace_only(browser: Browser) -> None:
-    """With one workspace chosen by its name, spend by workspace shows that one."""
-    picked, title = browser.world.pick(30), "Spend by workspace"
-    chart = charts(browser.world.truth(picked))[title]
-    name = next(name for name in chart if name != "default")
-    found = browser.shown(picked.choose(workspace=name), title)
-    only = {day: value for day, value in chart[name].items() if value}
-    assert list(chart_differences(found[title], {name: only})) == []
+def test_a_value_that_is_gone_gives_way_to_all(looked: Mapping[str, Seen]) -> None:
+    """A model that is on no page any more is not a reason for an empty dashboard."""
+    assert looked["a model that is gone"].variables["model"]["value"] == ["$__all"]
 
 
-def test_chosen_user_only(browser: Browser) -> None:
-    """With one user chosen, the table has one row."""
-    picked, title = browser.world.pick(90), TABLE
-    table = users(browser.world.truth(picked))
-    one = next(row for row in table if row[1] == "user")
-    found = browser.shown(picked.choose(user=one[0].replace(".", "\\\\.")), title)
-    assert list(table_differences(found[title], {one: table[one]})) == []
+def test_days_are_utc_days_in_tables(on_victoria: Mapping[str, Seen]) -> None:
+    """East of Greenwich, last active is a UTC day too."""
+    (table,) = on_victoria["last 90 days"].frames[TABLE]
+    last = next(field for field in table if field.name == "Last active")
+    assert last.text == [f"{datetime.fromtimestamp(value / 1000, UTC):%Y-%m-%d}" for value in last.values]
 
 
-def test_a_model_has_one_colour(browser: Browser) -> None:
-    """A model is drawn in the same colour on each panel, and the models of the organisation in different ones."""
-    titles = ("Cost over time", "Token usage over time", "Model usage distribution")
-    found = browser.shown(browser.world.pick(90), *titles)
-    cost, *others = (
-        {field.name: field.colour for frame in found[title] for field in frame if field.type == "number"}
-        for title in titles
-    )
-    assert all(cost[name] == colour for other in others for name, colour in other.items())
-    assert len(set(cost.values())) == len(cost) > 3
+def test_without_variables(grafana: Grafana, url: str, both: Samples) -> None:
+    """Where no variable loads, every panel reads at the right edge: no parse error is seen, and now is right."""
+    lost = deepcopy(DASHBOARD)
+    for one in lost["templating"]["list"]:
+        if one["type"] == "query":
+            one["query"]["query"] = "query_result(a parse error"
+    seen = grafana.look(url, lost, {"": RANGES["last 90 days"]})[""]
+    assert seen.variables["as_of"]["error"]
+    assert wrong(seen, both) == {}
 
 
-@pytest.mark.parametrize("zone", ZONES)
-def test_what_people_read(browser: Browser, zone: str) -> None:
-    """Money has cents and no abbreviation, shares are percentages, and last active is a UTC day in any zone."""
-    picked = browser.world.pick(90)
-    truth = browser.world.truth(picked)
-    titles = ("Total spend", TABLE, "Coverage", "Last refresh")
-    found = replace(browser, zone=zone).shown(picked, *titles)
-    assert found["Total spend"][0][1].text == [f"${values(truth)['Total spend']['Billed']:,.2f}"]
-    table = {field.name: field for field in found[TABLE][0]}
-    true = users(truth)
-    for user, kind, text in zip(table["User"].values, table["Type"].values, table["Last active"].text, strict=True):
-        assert text == f"{datetime.fromtimestamp((true[user, kind]['Last active'] or 0) / 1000, UTC):%Y-%m-%d}"
-    assert set(table["Type"].text) == {"Person", "API key"}
-    assert [frame[1].text for frame in found["Coverage"]] == [["100.0%"]] * 2
-    assert [frame[1].text for frame in found["Last refresh"]] == [["Worked"]] * 2
+@pytest.mark.parametrize("name", ["last 7 days", "this year"])
+def test_today_is_marked(looked: Mapping[str, Seen], name: str) -> None:
+    """Today, whose numbers still grow, is marked from its midnight on, in every chart."""
+    (today,) = [event for event in looked[name].events if event["title"] == "Today, still growing"]
+    midnight = NOW.replace(hour=0, minute=0).timestamp() * 1000
+    assert 0 <= today["time"] - midnight < 3_600_000
+    assert today["timeEnd"] <= midnight + 86_400_000
 
 
-@pytest.mark.parametrize(
-    ("dollars", "text"), [(0.0099, "$0.00"), (-0.0099, "$0.00"), (0.01, "$0.01"), (1234.5, "$1,234.50")]
-)
-def test_under_one_cent_is_zero(browser: Browser, dollars: float, text: str) -> None:
-    """An amount under one cent shows as zero, one cent as one cent."""
-    (total,) = [panel for panel in panels(browser.dashboard) if panel["title"] == "Total spend"]
-    answer = {"A": {"resultType": "vector", "result": [{"metric": {}, "value": [0, str(dollars)]}]}}
-    (one,) = library.run(browser.proof, [(total, answer)], browser.zone)["panels"]
-    (frame,) = library.frames(one)
-    assert frame[1].text == [text]
+def test_what_people_read(looked: Mapping[str, Seen], both: Samples) -> None:
+    """Money has cents and no abbreviation, shares are percentages, states are words."""
+    found = looked["last 90 days"]
+    truth = truth_of(both, found)
+    assert found.frames["Total spend"][0][1].text == [f"${values(truth)['Total spend']['Billed']:,.2f}"]
+    (table,) = found.frames[TABLE]
+    kinds = next(field for field in table if field.name == "Type")
+    assert set(kinds.text) == {"Person", "API key"}
+    assert sentences(found) == ["Every report works, and every day of the window was read."]
+    assert [frame[1].text for frame in found.frames["Coverage"]] == [["100%"]]
+    assert [frame[1].text for frame in found.frames["Alerts firing"]] == [["1"]]
+    assert [frame[1].text for frame in looked[FIRST].frames["Alerts firing"]] == [["0"]]
+    assert [frame[1].text for frame in found.frames["Coverage by report"]] == [["100.0%"]] * 2
+    assert [frame[1].text for frame in found.frames["Last refresh"]] == [["Worked"]] * 2

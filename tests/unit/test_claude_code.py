@@ -15,6 +15,7 @@ from tests.bodies import ANA, BO, CI, TODAY, day, model, page, record, usage_pag
 
 CC = "anthropic_claude_code_"
 LABEL = TODAY.isoformat()
+NAN = Model("m", 0, 0, 0, 0, Decimal("NaN"))
 SOURCE = claude_code.report().source
 
 
@@ -184,6 +185,14 @@ class TestView:
             "pull_requests": [0],
             "lines_of_code": [0, 0],
         }
+
+    @pytest.mark.parametrize("row", [Row(ANA, 10**40, 0, 0, 0, 0), Row(ANA, 0, 0, 0, 0, 0, (), (NAN,))], ids=str)
+    def test_stored_rows_that_are_no_numbers_are_refused(self, row: Row) -> None:
+        """Nothing of the day is then in any sum."""
+        view = claude_code.Usage(Names(), 10)
+        with pytest.raises((ValueError, ArithmeticError)):
+            view.replace(TODAY, (), [row])
+        assert (view.by_day.sums, view.users.sums) == ({}, {})
 
     def test_a_removed_day_leaves_the_page_with_its_users(self) -> None:
         """Other days stay as they are, and are not rendered again."""

@@ -49,11 +49,13 @@ def test_label_values_are_escaped(value: str, line: bytes) -> None:
         (1.41, b"1.41"),
         (999_999, b"999999.0"),
         (1_000_000, b"1e+06"),
+        (12_000_000, b"1.2e+07"),
         (1_234_567.5, b"1.2345675e+06"),
         (1_795_305_600, b"1.7953056e+09"),
         (-1_234_567, b"-1234567.0"),
         (1e-7, b"1e-07"),
         (1e16, b"1e+16"),
+        (2**53 + 1, b"9.007199254740992e+15"),
         (2**63, b"9.223372036854776e+18"),
     ],
 )
@@ -65,14 +67,14 @@ def test_numbers_are_written_as_prometheus_writes_them(value: float, text: bytes
 @pytest.mark.parametrize(
     "samples",
     [
-        [(("x", "y"), 1), (("x", "y"), 2)],
+        [(("a", "b"), 1), (("x", "y"), 1), (("x", "y"), 2)],
         [(("x",), 1)],
         [(("x", "y", "z"), 1)],
     ],
 )
 def test_a_label_set_that_prometheus_would_drop_in_silence_is_an_error(samples: list[Sample]) -> None:
     """Twice the same, too few or too many values."""
-    with pytest.raises(ValueError, match=r"^two: label values \(.*\) are not unique, or not 2$"):
+    with pytest.raises(ValueError, match=r"^two: label values \('x',.*\) are not unique, or not 2$"):
         encode(TWO, samples)
 
 

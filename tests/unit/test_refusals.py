@@ -63,6 +63,24 @@ def test_the_message_says_what_the_api_said_and_what_to_do() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (400, ["If every request is refused, check ANTHROPIC_VERSION."]),
+        (404, ["Check ANTHROPIC_BASE_URL and ANTHROPIC_VERSION."]),
+        (
+            429,
+            ["Lower EXPORTER_REQUESTS_PER_MINUTE if this persists: the budget is shared by the whole organisation."],
+        ),
+        (500, []),
+    ],
+)
+def test_advice_for_a_status(status: int, advice: list[str]) -> None:
+    """The message ends with it; the two statuses about the key are tested above and below."""
+    assert refusals.advice(status, KEY) == advice
+    assert str(refusal(status)) == ". ".join([f"HTTP {status} (the body is not an API error)", *advice])
+
+
 def test_a_body_that_is_no_error_of_the_api_is_not_echoed() -> None:
     """A page of a proxy may hold anything."""
     assert str(refusal(502, b"<html>secret</html>")) == "HTTP 502 (the body is not an API error)"
@@ -81,6 +99,7 @@ def test_a_key_of_another_kind_gets_a_sentence_of_its_own(key: str, hint: str) -
     for status in (401, 403):
         assert refusals.advice(status, key)[1:] == [hint]
         assert len(refusals.advice(status, KEY)) == 1
+        assert str(refusal(status, key=key)).endswith(f". {hint}")
     assert hint not in refusals.advice(429, key)
     assert refusals.advice(500, key) == []
 

@@ -1,17 +1,20 @@
 """What all reports have in common: families by Prometheus's conventions, stored rows, and health."""
 
+import json
 import re
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 
 from exporter import reports, telemetry
+from exporter.api.paging import Request
 from exporter.model import Family, Samples, Window
 from exporter.reports import claude_code, health
 from exporter.reports.directory import Directory
 from exporter.reports.health import ReportHealth
+from exporter.reports.names import Names
 from exporter.reports.report import Report
 from exporter.reports.users import DISTINCT, USERS
 from tests.bodies import TODAY, cost_rows, day, model, record, result, usage_rows
@@ -77,10 +80,50 @@ def names(families: tuple[Family, ...]) -> list[str]:
     return [family.name for family in families]
 
 
+class AdminApi:
+    """The part of the Admin API that gives names to ids, with one workspace per page."""
+
+    def __init__(self) -> None:
+        self.requested: list[Request] = []
+
+    async def get(self, request: Request, report: str, cursor: str | None = None) -> bytes:
+        """Return a body."""
+        assert (report, cursor) == ("directory", None)
+        self.requested.append(request)
+        if request.path == "/me":
+            return b'{"id": "o", "name": "Org", "type": "organization"}'
+        number = len(self.requested)
+        listed = {"data": [{"id": f"w{number}", "name": f"W{number}"}], "has_more": number < 3, "last_id": f"w{number}"}
+        return json.dumps(listed).encode()
+
+
+@pytest.mark.anyio
+async def test_the_directory_holds_every_workspace_and_default() -> None:
+    """Archived ones too, since their past cost has a name; all pages of the list are read."""
+    assert LISTINGS[0].every == timedelta(days=1)
+    api = AdminApi()
+    assert await LISTINGS[0].fetch(api) == Directory(("o", "Org"), {"default": "default", "w2": "W2", "w3": "W3"})
+    query = {"limit": "1000", "include_archived": "true"}
+    assert api.requested == [
+        Request("/me"),
+        Request("/workspaces", query),
+        Request("/workspaces", {**query, "after_id": "w2"}),
+    ]
+
+
 class TestStoredRows:
     """Rows as bytes. That any rows come back is tested in `property/test_reading.py`."""
 
     REPORT: Report[Any] = claude_code.report()
+
+    def test_format_and_revision_stay_as_they_are(self) -> None:
+        """Any other value makes every installation fetch all its days again: change it on purpose only."""
+        digests = claude_code.report(Names(b"key"))
+        assert {(report.format, report.source.revision) for report in (*REPORTS, digests)} == {
+            ("1 usage_report plain", 1),
+            ("1 usage_report digest 2c70e12b", 1),
+            ("1 cost_report", 1),
+        }
 
     def test_a_day_s_rows_are_small(self) -> None:
         """Compressed: the store holds 90 days of thousands of users."""

@@ -5,7 +5,7 @@ from operator import attrgetter
 
 import pytest
 
-from exporter.reports.sums import ByDay, Group, add, by_key, differing, grouped, merge, subtract
+from exporter.reports.sums import ByDay, Group, add, by_key, check, differing, grouped, merge, subtract
 from tests.bodies import ANA, BO, CI, TODAY, day, record, usage_rows
 
 
@@ -38,6 +38,8 @@ def test_groups_of_rows_without_counts_or_money() -> None:
     assert by_key(by_length) == [(1, Group(2, [])), (2, Group(1, []))]
     with pytest.raises(ValueError, match="zip"):
         grouped([(1,), (1, 2)], bool, counts=tuple)
+    with pytest.raises(ArithmeticError):
+        grouped([Decimal("NaN")], bool, cents=lambda cents: cents)
 
 
 def test_the_days_that_have_changed_are_told_once() -> None:
@@ -65,3 +67,20 @@ def test_rows_that_differ() -> None:
     assert [(row.actor, row.sessions) for row in come] == [(CI, 2)]
     assert differing((), new, key) == ([], new)
     assert differing(old, (), key) == (old, [])
+
+
+@pytest.mark.parametrize(
+    ("counts", "amounts"),
+    [([10**40], []), ([1, 10**50], []), ([], ["NaN"]), ([], ["-Infinity"]), ([], ["0", "1e40"]), ([], ["-1e40"])],
+)
+def test_sums_that_are_no_numbers_are_refused(counts: list[int], amounts: list[str]) -> None:
+    """Stored rows may be damaged."""
+    with pytest.raises((ValueError, ArithmeticError)):
+        check(counts, map(Decimal, amounts))
+
+
+def test_sums_of_what_was_read_pass() -> None:
+    """Each number is below the bounds of a body; so are millions of them."""
+    check([0, 2**63 * 10**9], map(Decimal, ["0", "-0.5", "1e-30", "999999999999999999e6"]))
+    with pytest.raises(ArithmeticError):
+        check([], [Decimal("1e-200")])

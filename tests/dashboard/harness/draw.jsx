@@ -1,17 +1,18 @@
-// Draws the panels of `window.WORK` with Grafana's own components, each at its place of the dashboard's grid.
-// When all is on the page, the document's title becomes `drawn`, and the body's data-ink tells for each chart the
-// share of its pixels that were drawn upon. After a mistake the title is `failed: ...`.
+// Draws the views of `window.WORK` with Grafana's own components, one below the other, each panel at its place of the
+// dashboard's grid. When all is on the page, the document's title becomes `drawn`, and the body's data-ink tells for each
+// view and chart the share of its pixels that were drawn upon. After a mistake the title is `failed: ...`.
 import React from 'react';
 import { createRoot } from 'react-dom/client';
-import { dateTime, getDisplayValueAlignmentFactors, getFieldDisplayValues, ThemeContext } from '@grafana/data';
-import { BarGauge, BigValue, PanelChrome, TimeSeries, VizRepeater } from '@grafana/ui';
+import { dateTime, getDisplayValueAlignmentFactors, getFieldDisplayValues, ThemeContext, toDataFrame } from '@grafana/data';
+import { BarGauge, BigValue, PanelChrome, TimeSeries, useTheme2, VizRepeater } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
-import { framesOf, theme } from './pipeline.mjs';
+import { themes, withOptions } from './pipeline.mjs';
 
 const CELL_HEIGHT = 30;
 const GAP = 8;
 const COLUMNS = 24;
-const { title, subtitle, width, panels } = window.WORK;
+const { width, now, views } = window.WORK;
+Date.now = () => now; // so that `3 hours ago` is said of the time of the drawing
 const cell = (width + GAP) / COLUMNS;
 
 function place({ x, y, w, h }, top) {
@@ -23,7 +24,7 @@ function place({ x, y, w, h }, top) {
   };
 }
 
-function displayValues(panel, frames) {
+function displayValues(panel, frames, theme) {
   return getFieldDisplayValues({
     fieldConfig: panel.fieldConfig,
     reduceOptions: panel.options.reduceOptions,
@@ -35,14 +36,16 @@ function displayValues(panel, frames) {
 }
 
 function Nothing({ panel }) {
+  const theme = useTheme2();
   return <div style={{ padding: 16, color: theme.colors.text.secondary }}>{panel.fieldConfig.defaults.noValue}</div>;
 }
 
 function Repeated({ panel, frames, width, height, render, itemSpacing = 8 }) {
+  const theme = useTheme2();
   return (
     <VizRepeater
       getAlignmentFactors={getDisplayValueAlignmentFactors}
-      getValues={() => displayValues(panel, frames)}
+      getValues={() => displayValues(panel, frames, theme)}
       source={frames}
       width={width}
       height={height}
@@ -57,8 +60,9 @@ function Repeated({ panel, frames, width, height, render, itemSpacing = 8 }) {
 }
 
 function Stat({ panel, frames, width, height }) {
+  const theme = useTheme2();
   const { colorMode, graphMode, justifyMode, textMode, wideLayout, text } = panel.options;
-  const look = { colorMode, graphMode, justifyMode, textMode, wideLayout, text };
+  const look = { colorMode, graphMode, justifyMode, textMode, text, disableWideLayout: !wideLayout };
   const render = ({ value, width, height, count }) => (
     <BigValue {...look} value={value.display} count={count} width={width} height={height} theme={theme} />
   );
@@ -66,6 +70,7 @@ function Stat({ panel, frames, width, height }) {
 }
 
 function Gauges({ panel, frames, width, height }) {
+  const theme = useTheme2();
   const { orientation, displayMode, valueMode, namePlacement, showUnfilled } = panel.options;
   const render = ({ value, width, height, alignmentFactors }) => (
     <BarGauge
@@ -83,7 +88,32 @@ function Gauges({ panel, frames, width, height }) {
   return <Repeated {...{ panel, frames, width, height, render }} />;
 }
 
-function Chart({ panel, frames, from, to, width, height }) {
+// Grafana's panel draws its annotations itself: a region is shaded, a moment is a dashed line.
+function drawEvents(plot, events) {
+  const { ctx, bbox } = plot;
+  const x = (time) => Math.min(Math.max(plot.valToPos(time, 'x', true), bbox.left), bbox.left + bbox.width);
+  ctx.save();
+  for (const { time, timeEnd, color } of events) {
+    ctx.fillStyle = ctx.strokeStyle = color;
+    ctx.globalAlpha = 0.2;
+    ctx.fillRect(x(time), bbox.top, x(timeEnd) - x(time), bbox.height);
+    ctx.globalAlpha = 1;
+    ctx.setLineDash([5, 5]);
+    ctx.beginPath();
+    ctx.moveTo(x(time), bbox.top);
+    ctx.lineTo(x(time), bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+function Events({ config, events }) {
+  config.addHook('draw', (plot) => drawEvents(plot, events));
+  return null;
+}
+
+function Chart({ panel, frames, from, to, events, width, height }) {
+  const theme = useTheme2();
   const [start, end] = [dateTime(from), dateTime(to)];
   const timeRange = { from: start, to: end, raw: { from: start, to: end } };
   return (
@@ -97,28 +127,32 @@ function Chart({ panel, frames, from, to, width, height }) {
       legend={panel.options.legend}
       theme={theme}
       replaceVariables={(text) => text}
-    />
+    >
+      {(config) => <Events config={config} events={events} />}
+    </TimeSeries>
   );
 }
 
 function Rows({ panel, frames, width, height }) {
-  const enablePagination = panel.options.footer?.enablePagination;
-  const sort = panel.options.sortBy;
-  return (
-    <TableNG width={width} height={height} data={frames[0]} initialSortBy={sort} enablePagination={enablePagination} />
-  );
+  const { footer, showHeader, sortBy } = panel.options;
+  for (const { config, state } of footer?.show ? frames[0].fields : []) {
+    // As Grafana 13 changes an older dashboard's footer when it loads it.
+    if (footer.fields.includes(state.displayName)) config.custom = { ...config.custom, footer: { reducers: footer.reducer } };
+  }
+  return <TableNG width={width} height={height} data={frames[0]} noHeader={!showHeader} initialSortBy={sortBy} />;
 }
 
 const KINDS = { stat: Stat, bargauge: Gauges, timeseries: Chart, table: Rows };
 
-function Drawn({ panel, frames, from, to, top }) {
+function Drawn({ panel, series, from, to, events, top }) {
   const { width, height, ...at } = place(panel.gridPos, top);
   const Kind = KINDS[panel.type];
+  const frames = withOptions(panel, series.map(toDataFrame), useTheme2());
   const shown = frames.some((frame) => frame.length);
   return (
     <div style={{ position: 'absolute', ...at }} data-panel={panel.title}>
       <PanelChrome title={panel.title} width={width} height={height} >
-        {(w, h) => (shown ? <Kind {...{ panel, frames, from, to }} width={w} height={h} /> : <Nothing panel={panel} />)}
+        {(w, h) => (shown ? <Kind {...{ panel, frames, from, to, events }} width={w} height={h} /> : <Nothing panel={panel} />)}
       </PanelChrome>
     </div>
   );
@@ -129,21 +163,21 @@ function Heading({ panel, top }) {
   return <div style={{ position: 'absolute', fontWeight: 500, lineHeight: `${height}px`, ...at }}>⌄ {panel.title}</div>;
 }
 
-function Dashboard({ drawn }) {
-  const top = Math.min(...drawn.map(({ panel }) => panel.gridPos.y));
-  const key = ({ panel }) => panel.id;
+function View({ name, title, subtitle, height, colours, panels }) {
+  const top = Math.min(...panels.map(({ panel }) => panel.gridPos.y));
+  const theme = themes[colours];
   return (
     <ThemeContext.Provider value={theme}>
-      <div style={{ padding: 16, color: theme.colors.text.primary, background: theme.colors.background.canvas }}>
+      <div data-view={name} style={{ height, padding: 16, color: theme.colors.text.primary, background: theme.colors.background.canvas }}>
         <div style={{ height: 40, fontSize: 18, fontWeight: 500 }}>
           {title} <span style={{ fontSize: 14, color: theme.colors.text.secondary }}>&nbsp; {subtitle}</span>
         </div>
         <div style={{ position: 'relative', width }}>
-          {drawn.map((one) =>
+          {panels.map((one) =>
             one.panel.type === 'row' ? (
-              <Heading key={key(one)} panel={one.panel} top={top} />
+              <Heading key={one.panel.id} panel={one.panel} top={top} />
             ) : (
-              <Drawn key={key(one)} {...one} top={top} />
+              <Drawn key={one.panel.id} {...one} top={top} />
             )
           )}
         </div>
@@ -158,24 +192,20 @@ function inked(canvas) {
   return drawn / (canvas.width * canvas.height);
 }
 
-function tellInk() {
-  const charts = [...document.querySelectorAll('[data-panel]')].filter((panel) => panel.querySelector('canvas'));
-  const ink = charts.map((panel) => [panel.dataset.panel, inked(panel.querySelector('canvas'))]);
-  document.body.dataset.ink = JSON.stringify(Object.fromEntries(ink));
-  document.title = 'drawn';
+function inkOf(view) {
+  const charts = [...view.querySelectorAll('[data-panel]')].filter((panel) => panel.querySelector('canvas'));
+  return Object.fromEntries(charts.map((panel) => [panel.dataset.panel, inked(panel.querySelector('canvas'))]));
 }
 
-async function draw() {
-  const drawn = [];
-  for (const { panel, answers, from, to } of panels) {
-    drawn.push({ panel, from, to, frames: panel.type === 'row' ? [] : await framesOf(panel, answers, 'utc') });
-  }
-  createRoot(document.getElementById('root')).render(<Dashboard drawn={drawn} />);
-  setTimeout(tellInk, 1500);
+function tellInk() {
+  const drawn = [...document.querySelectorAll('[data-view]')].map((view) => [view.dataset.view, inkOf(view)]);
+  document.body.dataset.ink = JSON.stringify(Object.fromEntries(drawn));
+  document.title = 'drawn';
 }
 
 const failed = (error) => {
   document.title = `failed: ${error.stack ?? error}`;
 };
 window.addEventListener('error', (event) => failed(event.error ?? event.message));
-draw().catch(failed);
+createRoot(document.getElementById('root')).render(views.map((view) => <View key={view.name} {...view} />));
+setTimeout(tellInk, 1500);

@@ -1,8 +1,10 @@
-// Reads {timeZone, panels: [{panel, answers}]} as JSON, writes {known, panels: [frames]} as JSON: values as the library
-// holds them (times in ms), and the text that it shows.
+// Reads {url, now, dashboard, states: [{from, to, choices}]} as JSON, writes {known, log, states} as JSON: for each state the
+// range, the variables, and of each panel its frames or its error: values as the library holds them (times in ms), and
+// the text that it shows. A state to `draw` has the frames before the field options instead.
+import { KNOWN_TRANSFORMATIONS, loaded } from './scenes.mjs';
 import { readFileSync } from 'node:fs';
 import { FieldType, formattedValueToString, getFieldDisplayName } from '@grafana/data';
-import { framesOf, KNOWN_TRANSFORMATIONS } from './pipeline.mjs';
+import { withOptions } from './pipeline.mjs';
 
 const shown = (field, frame, frames) => ({
   name: getFieldDisplayName(field, frame, frames),
@@ -13,15 +15,40 @@ const shown = (field, frame, frames) => ({
   colour: field.type === FieldType.number && field.values.length ? field.display(field.values[0]).color : undefined,
 });
 
-async function tried({ panel, answers }, timeZone) {
-  try {
-    const frames = await framesOf(panel, answers, timeZone);
-    return { frames: frames.map((frame) => frame.fields.map((field) => shown(field, frame, frames))) };
-  } catch (error) {
-    return { error: String(error) };
-  }
+const plain = ({ refId, name, fields }) => ({
+  refId,
+  name,
+  fields: fields.map(({ name, type, labels, config, values }) => ({ name, type, labels, config, values: Array.from(values) })),
+});
+
+function panelResult(panel, data, draw) {
+  if (data.errors?.length) return { error: data.errors.map(({ message }) => message).join('; ') };
+  if (draw) return { series: data.series.map(plain) };
+  const frames = withOptions(panel, data.series);
+  return { frames: frames.map((frame) => frame.fields.map((field) => shown(field, frame, frames))) };
 }
 
-const { timeZone, panels } = JSON.parse(readFileSync(0, 'utf8'));
-const results = await Promise.all(panels.map((one) => tried(one, timeZone)));
-process.stdout.write(JSON.stringify({ known: KNOWN_TRANSFORMATIONS, panels: results }));
+const flat = (panels) => panels.flatMap((panel) => (panel.type === 'row' ? flat(panel.panels) : [panel]));
+
+async function main() {
+  const { url, now, dashboard, states } = JSON.parse(readFileSync(0, 'utf8'));
+  Date.now = () => now;
+  const log = [];
+  console.error = console.warn = (...said) => log.push(said.join(' '));
+  const panels = flat(dashboard.panels);
+  const results = [];
+  for (const state of states) {
+    const { panels: data, events, ...rest } = await loaded(url, dashboard, panels, state);
+    rest.events = events.map(({ title, time, timeEnd, color }) => ({ title, time, timeEnd, color }));
+    results.push({ ...rest, panels: panels.map((panel, index) => panelResult(panel, data[index], state.draw)) });
+  }
+  return { known: KNOWN_TRANSFORMATIONS, states: results, log };
+}
+
+main().then(
+  (result) => process.stdout.write(JSON.stringify(result), () => process.exit(0)),
+  (error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  }
+);
