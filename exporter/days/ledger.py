@@ -115,7 +115,7 @@ class Ledger:
             self._touch(report, day, answer, read_at)
             return
         if self._window and day in self._window:
-            with self._dropping_misfits(report):
+            with self._forgetting_half_sums(report):
                 self._replace(report, day, old or () if day in self._shown[report.name] else (), rows)
         packed = report.pack(rows)
         entry = Entry(read_at, answer.digest, report.source.revision, rows_digest(packed), not rows)
@@ -160,26 +160,28 @@ class Ledger:
     def _render(self, report: Report[Any], window: Window) -> None:
         """Render what has changed of a report; once more if the stored sums turn out not to fit."""
         restored = report.name in self._restored
-        with self._dropping_misfits(report):
+        with self._forgetting_half_sums(report):
             self._move(report, window)
             self.pieces.change(report.name, self._changes(report, window))
         if restored and report.name not in self._restored:
             self._render(report, window)
 
-    def _changes(self, report: Report[Any], window: Window) -> Mapping[str, Any]:
-        changes: Mapping[str, Any] = self.views[report.name].changes(window, self._shown[report.name])
-        return changes
+    def _changes(self, report: Report[Any], window: Window) -> Any:  # noqa: ANN401 - Changes
+        return self.views[report.name].changes(window, self._shown[report.name])
 
     @contextmanager
-    def _dropping_misfits(self, report: Report[Any]) -> Iterator[None]:
-        """Forget the sums of a report if they began with stored sums that do not fit the stored days."""
+    def _forgetting_half_sums(self, report: Report[Any]) -> Iterator[None]:
+        """Forget the sums of a report after an error, which may have left half of a day in them; blame stored sums."""
         try:
             yield
-        except _MISFIT:
-            if report.name not in self._restored:
+        except StoreError:  # the disk failed, not the sums
+            raise
+        except Exception as error:
+            stored = report.name in self._restored
+            self._reset(report)
+            if not (stored and isinstance(error, _MISFIT)):
                 raise
             log.warning("stored sums do not fit the stored days: adding them up again", report=report.name)
-            self._reset(report)
 
     def holds(self, day: date) -> bool:
         """Return whether every report has this day."""
@@ -200,7 +202,7 @@ class Ledger:
         if not digests or digests == self._kept_sums.get(report.name) or digests.keys() != settled:
             return
         recent = [(day, self._rows(report, day) or []) for day in shown - settled]
-        with self._dropping_misfits(report):
+        with self._forgetting_half_sums(report):
             self.pieces.change(report.name, self._changes(report, window))
             for day, rows in recent:
                 view.replace(day, rows, None)

@@ -528,6 +528,17 @@ def test_a_day_that_cannot_be_added_up_leaves_nothing(ledger: Ledger, store: Sto
     assert day(1) not in store.entries("cost")
 
 
+def test_a_day_that_fails_while_it_is_taken_leaves_nothing(store: Store) -> None:
+    """The page after it is of the days that are stored, and not of the half that was added."""
+    ledger = with_view(store, TODAY)
+    take_cost(ledger, day(1), result("1"))
+    ledger.publish(WINDOW, {"cost": None})
+    with pytest.raises(ValueError, match="^$"):
+        take_cost(ledger, TODAY, result("1"))
+    page = ledger.publish(WINDOW, {"cost": None}).page.body.decode()
+    assert [line[25:35] for line in page.splitlines() if line.startswith("anthropic_cost_usd")] == [str(day(1))]
+
+
 def test_a_defect_of_a_view_is_not_hidden(store: Store) -> None:
     """Only sums that were stored may be dropped: otherwise a wrong view would start over with each page."""
     with pytest.raises(KeyError):
