@@ -21,7 +21,9 @@ from exporter.refresh.plan import Fetch
 from exporter.telemetry import Telemetry
 
 PUBLISH_EVERY = 1.0
-"""Seconds between two pages while a refresh runs."""
+"""Shortest time between two pages while a refresh runs, in seconds."""
+PUBLISH_SHARE = 0.1
+"""Largest share of a refresh that goes into pages before its last one: rendering thousands of users takes a while."""
 NEVER = -float("inf")
 log = structlog.get_logger()
 
@@ -174,7 +176,7 @@ class Refresher:
             if not self._fetcher.may_fetch(fetch.report):
                 continue
             await self._fetcher.fetch_days(fetch)
-            if self._clock.monotonic() - max(started, self._published_at) >= PUBLISH_EVERY:
+            if self._clock.monotonic() - max(started, self._published_at) >= self._publish_every:
                 await self._publish()
                 if recent and recent_left <= 0:
                     self._fresh_at = self._published_at
@@ -184,10 +186,11 @@ class Refresher:
             await self._fetcher.write(partial(self.ledger.prune, self._window()))
 
     async def _publish(self) -> None:
-        window = self._window()
+        window, started = self._window(), self._clock.monotonic()
         up = {report: self.health[report].up for report in self.ledger.reports}
         self.published = await self._fetcher.in_worker(partial(self.ledger.publish, window, up))
         self._published_at = self._clock.monotonic()
+        self._publish_every = max(PUBLISH_EVERY, (self._published_at - started) / PUBLISH_SHARE)
         page = self.published.page
         self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())
         self._notify()

@@ -533,7 +533,7 @@ def test_a_day_that_fails_while_it_is_taken_leaves_nothing(store: Store) -> None
     ledger = with_view(store, TODAY)
     take_cost(ledger, day(1), result("1"))
     ledger.publish(WINDOW, {"cost": None})
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         take_cost(ledger, TODAY, result("1"))
     page = ledger.publish(WINDOW, {"cost": None}).page.body.decode()
     assert [line[25:35] for line in page.splitlines() if line.startswith("anthropic_cost_usd")] == [str(day(1))]

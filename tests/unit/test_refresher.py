@@ -206,6 +206,25 @@ async def test_a_scrape_waits_for_recent_days_and_not_for_the_whole_fill(
     assert sessions(refresher, 2) == 1
 
 
+async def test_a_page_that_takes_long_is_published_less_often(
+    refresher: Refresher, api: ScriptedApi, time: MovableTime
+) -> None:
+    """Ten times as long as it took passes before the next one, so that a fill is not spent on rendering."""
+    pages: list[int] = []
+    view = refresher.ledger.views["cost"]
+    changes = view.changes
+
+    def slowly(*arguments: object) -> object:
+        pages.append(len(api.requested))
+        time.advance(0.5)
+        return changes(*arguments)
+
+    view.changes = slowly
+    api.on_request = lambda _: time.advance(2)
+    await refresher.scrape(FOREVER)
+    assert pages == [3, 6]
+
+
 async def test_a_refresh_publishes_at_most_once_a_second(
     refresher: Refresher, api: ScriptedApi, time: MovableTime
 ) -> None:
