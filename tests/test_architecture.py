@@ -43,7 +43,7 @@ FENCES = {
     "jinja2": {"web.page"},
     "msgspec": {
         *("api.bodies", "api.paging", "api.refusals", "days.kept_sums", "reports"),
-        *("web.api", "web.export", "web.report", "web.reporting"),
+        *("web.api", "web.export", "web.range_users", "web.report", "web.reporting"),
     },
     "prometheus_client": {"telemetry"},
     "pydantic": {"settings", "web.toolkit.schema", "web.toolkit.config"},
@@ -85,6 +85,7 @@ PURE = (
     "palette",
     "web.backfill",
     "web.queries",
+    "web.range_users",
     "web.report",
 )
 """Modules and packages without clock, disk, network or threads."""

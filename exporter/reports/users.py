@@ -214,13 +214,15 @@ class Users:
         hidden = len(self.sums) - len(self._named) if self._names.shown else 0
         return {**samples, FOLDED.name: [((), hidden)]}
 
+    def dates(self, actor: Actor, span: Window) -> int:
+        """Return a bit for each of some days of the window on which a user has a row, the first day lowest."""
+        user = self.sums.get(actor)
+        return user.dates >> (span.first - self.base).days & ((1 << span.days) - 1) if user else 0
+
     def active(self, span: Window) -> dict[str, int]:
         """Return the number of distinct users on some days of the window, by actor type."""
-        counts = dict.fromkeys(KNOWN_ACTOR_TYPES, 0)
-        if self.sums:
-            mask = ((1 << span.days) - 1) << (span.first - self.base).days
-            counts |= Counter(actor.actor_type for actor, user in self.sums.items() if user.dates & mask)
-        return counts
+        counts = Counter(actor.actor_type for actor in self.sums if self.dates(actor, span))
+        return dict.fromkeys(KNOWN_ACTOR_TYPES, 0) | counts
 
     def _active(self, window: Window, types: list[str], read: Collection[date]) -> list[Sample]:
         oldest = (window.first - self.base).days

@@ -5,7 +5,7 @@ They are computed from the same sums and rows as `/metrics`, so that the two can
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,8 +14,6 @@ from msgspec import Struct
 from exporter.model import DAY, Window, dollars
 from exporter.reports import cost, usage_days
 from exporter.reports.sums import Group, add, by_key, total
-from exporter.reports.usage_rows import Actor
-from exporter.reports.users import OTHER, User, Users, folded
 
 Amounts = dict[str, float]
 Counts = dict[str, int]
@@ -200,14 +198,6 @@ def tools(query: Query, sums: Sums) -> list[Tool]:
     return [Tool(name, *group.counts) for name, group in by_key(actions)]
 
 
-def users(users: Users, max_users: int) -> list[UserUse]:
-    """Return users, most expensive first. Those beyond `max_users` are one `other`, of type `none` if types differ."""
-    named, rest = folded(users.sums, max_users)
-    shown = [(actor, users.sums[actor]) for actor in named] + _one_other(rest)
-    ranked = sorted(shown, key=lambda item: (-item[1].cents, item[0]))
-    return [_user(actor, user, users.base) for actor, user in ranked]
-
-
 def coverage(query: Query, read: Mapping[str, Iterable[date]]) -> dict[str, Coverage]:
     """Return how many days of a range were read, by report."""
     span = query.span
@@ -231,34 +221,6 @@ def _day(query: Query, day: date, usage: usage_days.Day | None, bill: cost.Day |
         tokens={model: sum(group.counts) for model, group in used},
         tool_actions=_actions(usage),
     )
-
-
-def _user(actor: Actor, user: User, base: date) -> UserUse:
-    return UserUse(
-        user=actor.name,
-        actor_type=actor.actor_type,
-        sessions=user.sessions,
-        lines_added=user.lines_added,
-        lines_removed=user.lines_removed,
-        commits=user.commits,
-        pull_requests=user.pull_requests,
-        accepted=user.accepted,
-        rejected=user.rejected,
-        tokens=user.input + user.output + user.cache_read + user.cache_creation,
-        estimated_cost_usd=dollars(user.cents),
-        active_days=user.dates.bit_count(),
-        last_active=base + timedelta(days=user.dates.bit_length() - 1),
-    )
-
-
-def _one_other(rest: Mapping[Actor, User]) -> list[tuple[Actor, User]]:
-    if not rest:
-        return []
-    other = User()
-    for user in rest.values():
-        other.absorb(user)
-    types = {actor.actor_type for actor in rest}
-    return [(Actor(types.pop() if len(types) == 1 else "none", OTHER), other)]
 
 
 def _cost(query: Query, bill: cost.Day | None) -> dict[str, Decimal]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Protocol, TypeVar
@@ -13,10 +13,11 @@ from exporter.days.ledger import Ledger, Published
 from exporter.model import Window
 from exporter.reports import claude_code, cost, directory
 from exporter.reports.names import Names
-from exporter.reports.usage_rows import Row
+from exporter.reports.usage_rows import Actor
 from exporter.reports.users import Users
-from exporter.web import export, report
+from exporter.web import export, range_users, report
 from exporter.web.export import Format
+from exporter.web.range_users import UserTotals
 from exporter.web.report import Query, Report, Sums, UserUse
 
 _T = TypeVar("_T")
@@ -131,24 +132,27 @@ class Reporting:
     async def _users(self, query: Query) -> list[UserUse]:
         if not self._names.shown:
             return []
-        if query.span == self._pages.published.window and not query.models:
-            return await self._pages.in_worker(self._users_of_window)
-        users = Users(self._names, self._max_users)
-        for day in query.span.dates():
-            await self._pages.in_worker(partial(self._add_day, users, day, query))
-        return await self._pages.in_worker(partial(report.users, users, self._max_users))
+        inside = set(query.span.dates())
+        outside = set(self.window.dates()) - inside
+        subtracting = not query.models and len(outside) < len(inside)
+        totals = await self._pages.in_worker(self._of_window) if subtracting else {}
+        for day in sorted(outside if subtracting else inside):
+            await self._pages.in_worker(partial(self._change, totals, day, query, -1 if subtracting else 1))
+        return await self._pages.in_worker(partial(self._ranked, totals, query))
 
-    def _users_of_window(self) -> list[UserUse]:
-        return report.users(self._ledger.views[claude_code.NAME].users, self._max_users)
+    def _of_window(self) -> dict[Actor, UserTotals]:
+        return {actor: range_users.of_window(user) for actor, user in self._user_sums().sums.items()}
 
-    def _add_day(self, users: Users, day: date, query: Query) -> None:
-        rows: Sequence[Row] = self._ledger.rows(claude_code.NAME, day)
-        users.replace(day, (), [_filtered(row, query) for row in rows] if query.models else rows)
+    def _change(self, totals: dict[Actor, UserTotals], day: date, query: Query, sign: int) -> None:
+        range_users.change(totals, self._ledger.rows(claude_code.NAME, day), query, sign)
+
+    def _ranked(self, totals: dict[Actor, UserTotals], query: Query) -> list[UserUse]:
+        return range_users.ranked(totals, self._user_sums(), query, self._max_users)
+
+    def _user_sums(self) -> Users:
+        users: Users = self._ledger.views[claude_code.NAME].users
+        return users
 
     def _as_of(self) -> datetime | None:
         reads = [state.last_success for state in self._pages.published.health.values() if state.last_success]
         return datetime.fromtimestamp(max(reads), UTC).replace(microsecond=0) if reads else None
-
-
-def _filtered(row: Row, query: Query) -> Row:
-    return msgspec.structs.replace(row, models=tuple(model for model in row.models if query.counts(model.name)))

@@ -19,6 +19,8 @@ from tests.oracle import Samples, scrape_samples
 from tests.support import of_report
 
 WINDOW_DAYS = 20
+LONGEST_FILL = 0.6
+"""Seconds after which a fill that makes no more requests is killed."""
 UNDER_WAY = 2
 """Days that may be lost by a kill: one that is asked for, one that is being written."""
 
@@ -43,7 +45,7 @@ def kill_at_random(api: Upstream, folder: Path, *, kills: int, seed: int) -> Fig
     folders = filled = found = asked_for = 0
     for _ in range(kills):
         home = folder / str(folders)
-        asked = _killed(api, home, environ, random.uniform(0, 0.4))
+        asked = _killed(api, home, environ, random.randint(1, api.window_days))
         days = complete_days(home / "data", api, truth)
         lost = [day for day in asked if ("claude_code", day) not in days]
         assert len(lost) <= UNDER_WAY, lost
@@ -54,14 +56,14 @@ def kill_at_random(api: Upstream, folder: Path, *, kills: int, seed: int) -> Fig
     return Figures(kills, filled, found, asked_for)
 
 
-def _killed(api: Upstream, home: Path, environ: Mapping[str, str], seconds: float) -> list[date]:
-    """Kill the program so long after its first request; return the days of usage that it has asked for."""
+def _killed(api: Upstream, home: Path, environ: Mapping[str, str], requests: int) -> list[date]:
+    """Kill the program after so many requests, or when it has made fewer and is done; return the days it requested."""
     log = api.app.state.log
     log.clear()
     with forked(home, environ, "serve") as running:
         wait_for(lambda: log or running.process.poll() is not None, 60, "a first request")
         begun, pause = monotonic(), threading.Event()
-        while monotonic() - begun < seconds and not pause.wait(0.001):
+        while len(log) < requests and monotonic() - begun < LONGEST_FILL and not pause.wait(0.0005):
             pass
         assert running.process.poll() is None, running.log
     return [date.fromisoformat(parse_qs(entry.query)["starting_at"][0]) for entry in log.to("claude_code")]
