@@ -56,19 +56,24 @@ def metrics() -> str:
 
 
 def settings() -> str:
-    """Return docs/reference/settings.md: every setting with its default and its meaning."""
+    """Return docs/reference/settings.md: every setting with its flag, its default and its meaning."""
     lines = [
         "# Settings",
         "",
-        "Made from `exporter/settings.py` by `make docs`. They are environment variables; a file `.env` in the working",
-        "directory is read too, and is weaker. An empty value is the default. A wrong value ends the start with exit",
-        "code 2 and a line for each; an unknown `EXPORTER_*` name is warned of.",
+        "Generated from `exporter/settings.py` by `make docs`. In order of precedence, a setting is a flag, an",
+        "environment variable, or a line in a file `.env` in the working directory. Secrets have no flag: every",
+        "user of the machine can read command lines. An empty value is the default.",
         "",
-        "| setting | default | meaning |",
-        "|---|---|---|",
+        "`anthropic-exporter config` prints the settings in use and where each comes from. A wrong value ends the",
+        "start with exit code 2 and one line for each. A name that looks like a misspelt setting, also in `.env`, is a",
+        "warning with the right name. A duration is seconds (`90`), or numbers with units, as in `90s` and `1m30s`.",
+        "",
+        "| setting | flag | default | meaning |",
+        "|---|---|---|---|",
     ]
     lines += _rows(
-        (f"`{name}`", _code([default] if default else []), meaning) for name, default, meaning in described()
+        (f"`{row.name}`", *(_code([text] if text else []) for text in (row.flag, row.default)), row.meaning)
+        for row in described()
     )
     return "\n".join(lines) + "\n"
 

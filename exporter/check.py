@@ -1,49 +1,186 @@
-"""`check`: try the key once against each listing and report, and say which of them work."""
+"""`check`: try everything that `serve` needs, and say what works; one line each, and each cause once."""
 
-from collections.abc import Awaitable, Callable
+import http.client
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import date
-from typing import Any
+from functools import partial
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from exporter import reports
 from exporter.api.paging import pages
 from exporter.api.transport import Transport
-from exporter.errors import ApiError
+from exporter.days import database
+from exporter.errors import ApiError, ApiTimeout, ApiUnauthorized, ApiUnreachable, ExporterError, SettingsError
 from exporter.model import DAY
 from exporter.reports.report import Listing, Report
+from exporter.service import listening, make_transport
+from exporter.settings import Settings
+from exporter.telemetry import Telemetry
+from exporter.values import ListenAddress
+from exporter.web.toolkit import config as webconfig
+from exporter.web.toolkit.tls import ssl_context
 
-Say = Callable[[str], None]
-
-
-async def check(api: Transport, today: date, say: Say) -> bool:
-    """Return whether everything works; `say` is called with a line for each thing that is tried."""
-    yesterday = today - DAY
-    attempts = [
-        *((f"{listing.name} listing", _listing(api, listing)) for listing in reports.listings()),
-        *((f"{report.name} report for {yesterday}", _day(api, report, yesterday)) for report in reports.reports()),
-    ]
-    works = all([await _works(what, attempt, say) for what, attempt in attempts])
-    say("All reports can be read." if works else "Not everything can be read: see above.")
-    return works
+API, SETTINGS = 1, 2
+RUNNING = "in use by the running exporter"
+NOT_TRIED = "not tried, for the reason above"
+PROBE_SECONDS = 4.0
+Attempt = Callable[[], Coroutine[Any, Any, str]]
 
 
-async def _works(what: str, attempt: Awaitable[str], say: Say) -> bool:
+class Finding(NamedTuple):
+    """What was tried and how it went; `exit_code` is that of `serve` for the same cause."""
+
+    state: Literal["ok", "FAIL", "skip"]
+    what: str
+    detail: str
+    exit_code: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.state:5} {self.what}: {self.detail}"
+
+
+async def check(settings: Settings, today: date) -> AsyncIterator[Finding]:
+    """Yield what becomes of everything that `serve` needs, in the order in which it is tried."""
+    what = "key"
     try:
-        found = await attempt
-    except ApiError as error:
-        say(f"FAIL  {what}: {error}")
-        return False
-    say(f"ok    {what}: {found}")
-    return True
+        settings.admin_key()
+        what = "network"
+        transport = make_transport(settings, Telemetry(reports.NAMES))
+    except SettingsError as error:
+        yield Finding("FAIL", what, str(error), SETTINGS)
+        yield Finding("skip", "reports", NOT_TRIED)
+    else:
+        try:
+            async for finding in api(transport, settings, today):
+                yield finding
+        finally:
+            await transport.close()
+    for finding in local(settings):
+        yield finding
 
 
-async def _listing(api: Transport, listing: Listing[Any]) -> str:
-    samples = listing.samples(await listing.fetch(api))
+async def api(transport: Transport, settings: Settings, today: date) -> AsyncIterator[Finding]:
+    """Yield what becomes of the key, the network, and each listing and report. Stops at the first error of all."""
+    url = settings.anthropic_base_url + _proxy(settings.anthropic_base_url)
+    reached, causes = False, set()
+    for what, attempt in _attempts(transport, today):
+        try:
+            finding = Finding("ok", what, await attempt())
+        except (ApiUnreachable, ApiTimeout) as error:
+            yield (
+                Finding("FAIL", what, str(error), API)
+                if reached
+                else Finding("FAIL", "network", f"{url}: {error}", API)
+            )
+            break
+        except ApiUnauthorized as error:
+            yield Finding("ok", "network", f"{url} answers")
+            yield Finding("FAIL", "key", str(error), API)
+            break
+        except ApiError as error:
+            cause = re.sub(r"; request-id [^)]*", "", str(error))
+            finding = Finding("FAIL", what, "same as above" if cause in causes else str(error), API)
+            causes.add(cause)
+        if not reached:
+            reached = True
+            yield Finding("ok", "network", f"{url} answers")
+            yield Finding("ok", "key", f"accepted, from {settings.key_file or 'ANTHROPIC_ADMIN_KEY'}")
+        yield finding
+    else:
+        return
+    yield Finding("skip", "reports", NOT_TRIED)
+
+
+def local(settings: Settings) -> Iterator[Finding]:
+    """Yield what becomes of the web configuration, the data folder and the port, without leaving a trace."""
+    yield _tried("web configuration", partial(_web_configuration, settings))
+    folder, address = settings.exporter_data_dir, settings.exporter_listen_address
+    if database.is_locked(folder) and _is_exporter(address):
+        yield Finding("ok", "data folder", f"{folder}, {RUNNING}")
+        yield Finding("ok", "port", f"{address}, {RUNNING}")
+        return
+    yield _tried("data folder", partial(database.examine, folder))
+    yield _tried("port", partial(_port, address))
+
+
+def _attempts(transport: Transport, today: date) -> Iterator[tuple[str, Attempt]]:
+    yesterday = today - DAY
+    for listing in reports.listings():
+        yield f"{listing.name} listing", partial(_listing, transport, listing)
+    for report in reports.reports():
+        yield f"{report.name} report for {yesterday}", partial(_day, transport, report, yesterday)
+
+
+async def _listing(transport: Transport, listing: Listing[Any]) -> str:
+    samples = listing.samples(await listing.fetch(transport))
     return ", ".join(f"{len(found)} {family}" for family, found in samples.items())
 
 
-async def _day(api: Transport, report: Report[Any], day: date) -> str:
-    answer = await pages(api, report.source.request(day, day), report.name)
+async def _day(transport: Transport, report: Report[Any], day: date) -> str:
+    answer = await pages(transport, report.source.request(day, day), report.name)
     rows = report.source.read(answer.bodies, day, day).get(day, [])
     if isinstance(rows, ApiError):
         raise rows
     return f"{len(rows)} rows" if rows else "readable, nothing on this day"
+
+
+def _proxy(url: str) -> str:
+    """Return through which proxy a URL is reached, without its password; empty for none."""
+    parts, proxies = urlsplit(url), getproxies()
+    proxy = proxies.get("https") or proxies.get("all")
+    if parts.scheme != "https" or not proxy or proxy_bypass(parts.hostname or ""):
+        return ""
+    return f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}"
+
+
+def _tried(what: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding("ok", what, attempt())
+    except ExporterError as error:
+        return Finding("FAIL", what, str(error), SETTINGS if isinstance(error, SettingsError) else API)
+
+
+def _web_configuration(settings: Settings) -> str:
+    path = settings.exporter_web_config_file
+    if path is None:
+        return "none, so no TLS and no passwords"
+    config = webconfig.load(path)
+    if config.tls_server_config:
+        ssl_context(config.tls_server_config)
+    users = len(config.basic_auth_users)
+    return f"{path}, {'TLS' if config.tls_server_config else 'no TLS'}, {users} user{'' if users == 1 else 's'}"
+
+
+def _port(address: ListenAddress) -> str:
+    with listening(address):
+        return f"{address} is free"
+
+
+def _is_exporter(address: ListenAddress) -> bool:
+    """Return whether an exporter answers at an address. One that wants a client certificate counts as one."""
+    return any(_answers(address, tls=tls) for tls in (False, True))
+
+
+def _answers(address: ListenAddress, *, tls: bool) -> bool:
+    host = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - to connect to
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE  # its certificate is for another name
+    connection = (
+        http.client.HTTPSConnection(host, address.port, timeout=PROBE_SECONDS, context=unverified)
+        if tls
+        else http.client.HTTPConnection(host, address.port, timeout=PROBE_SECONDS)
+    )
+    try:
+        connection.connect()
+        connection.request("GET", "/-/healthy")
+        return connection.getresponse().read(100).startswith(b"anthropic-exporter")
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,29 +1,36 @@
-"""The command `anthropic-exporter`: serve, demo, check. Settings come from the environment."""
+"""The command `anthropic-exporter`: serve, demo, check, config, export."""
 
 import argparse
 import asyncio
+import json
 import os
 import secrets
-import shutil
+import signal
 import sys
-import textwrap
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import structlog
 import uvloop
 
-from exporter import __version__, check, export, logs, reports, service, settings
+from exporter import __version__, check, export, flags, logs, misspelt, service, settings
+from exporter.check import Finding
 from exporter.clock import SYSTEM_CLOCK
 from exporter.days.store import Store
 from exporter.errors import ExporterError, SettingsError
 from exporter.export import Wanted
-from exporter.settings import ListenAddress, Settings
-from exporter.telemetry import Telemetry
+from exporter.settings import Settings
+from exporter.values import ListenAddress
 from exporter.web.export import FORMATS
 
 WRONG_SETTINGS = 2
+CHECK_HELP = (
+    "try everything that serve needs, and say what works; "
+    "the exit code is 0, 1 (API or data folder) or 2 (settings), as that of serve"
+)
+DEMO_GROUPS = ("report", "users", "web", "log")
+EXPORT_GROUPS = ("users", "storage", "log")
 log = structlog.get_logger()
 
 
@@ -45,10 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _serve(_: argparse.Namespace) -> int:
-    config = _loaded()
+def _serve(options: argparse.Namespace) -> int:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until `service` handles it: it must not end a start
+    config = _loaded(options)
     config.admin_key()
     store = Store(config.exporter_data_dir)
+    log.info("settings", **{name: text for name, text in settings.shown(config).items() if text})
     try:
         _run(service.serve(config, store))
     finally:
@@ -56,7 +65,7 @@ def _serve(_: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(_: argparse.Namespace) -> int:
+def _demo(options: argparse.Namespace) -> int:
     """Run the exporter against the simulated organisation: no key, nothing on disk, no request beyond this machine."""
     from exporter.demo.api import create_api  # noqa: PLC0415 - only this command pays for the simulation
     from exporter.demo.organization import Organization  # noqa: PLC0415
@@ -65,7 +74,7 @@ def _demo(_: argparse.Namespace) -> int:
     key = f"sk-ant-admin01-{secrets.token_hex(16)}"
     organization = Organization(datetime.now(UTC).date())
     with serve_in_thread(create_api(organization, now=lambda: datetime.now(UTC), key=key)) as base_url:
-        config = _demo_settings(base_url, key)
+        config = _demo_settings(base_url, key, flags.given(options))
         _configure_logs(config)
         store = Store(None)
         try:
@@ -75,48 +84,62 @@ def _demo(_: argparse.Namespace) -> int:
     return 0
 
 
-def _demo_settings(base_url: str, key: str) -> Settings:
-    """Return the environment's settings, with the simulated API and a loopback address unless another one is set."""
-    config = Settings(  # arguments take precedence over the environment
-        _env_file=None,
-        anthropic_base_url=base_url,
-        anthropic_admin_key=key,
-        anthropic_admin_key_file=None,
-        exporter_requests_per_minute=100_000,
-    )
+def _demo_settings(base_url: str, key: str, given: Mapping[str, str]) -> Settings:
+    """Return the settings with the simulated API, and a loopback address unless another one is set."""
+    demo = {"anthropic_base_url": base_url, "exporter_requests_per_minute": "100000"}
+    config = settings.load(None, {**given, **demo}, key=key)
     if "exporter_listen_address" in config.model_fields_set:
         return config
     return config.model_copy(update={"exporter_listen_address": ListenAddress("127.0.0.1:10918")})
 
 
-def _check(_: argparse.Namespace) -> int:
-    config = _loaded()
+def _config(options: argparse.Namespace) -> int:
+    """Print a line for each setting: its value and where it comes from."""
+    given = flags.given(options)
+    rows = list(settings.effective(_loaded(options), given))
+    names, values = max(len(row.name) for row in rows), max(len(row.value) for row in rows)
+    for name, value, source in rows:
+        print(f"{name:{names}}  {value:{values}}  {source}")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
     try:
-        config.admin_key()
+        config = _loaded(options)
     except SettingsError as error:
-        print(f"FAIL  {error}")
-        return 1
+        if not options.json:
+            raise
+        findings = [Finding("FAIL", "settings", line, WRONG_SETTINGS) for line in str(error).splitlines()]
+    else:
+        findings = asyncio.run(_findings(config, (lambda _: None) if options.json else print))
+    code = max(finding.exit_code for finding in findings)
+    if options.json:
+        checks = [{"state": one.state.lower(), "what": one.what, "detail": one.detail} for one in findings]
+        print(json.dumps({"passed": code == 0, "exit_code": code, "checks": checks}, indent=2))
+    else:
+        print("Not all checks passed: see above." if code else "All checks passed.")
+    return code
 
-    async def run() -> bool:
-        transport = service.make_transport(config, Telemetry(reports.NAMES))
-        try:
-            return await check.check(transport, datetime.now(UTC).date(), print)
-        finally:
-            await transport.close()
 
-    return 0 if asyncio.run(run()) else 1
+async def _findings(config: Settings, say: Callable[[Finding], None]) -> list[Finding]:
+    """Return all findings of `check`; each is said when it is found."""
+    findings = []
+    async for finding in check.check(config, datetime.now(UTC).date()):
+        findings.append(finding)
+        say(finding)
+    return findings
 
 
 def _export(options: argparse.Namespace) -> int:
     wanted = Wanted(options.name, options.first, options.last, options.format, options.output)
-    export.export(_loaded(), wanted, SYSTEM_CLOCK.now().date())
+    export.export(_loaded(options), wanted, SYSTEM_CLOCK.now().date())
     return 0
 
 
-def _loaded() -> Settings:
-    config = settings.load()
+def _loaded(options: argparse.Namespace) -> Settings:
+    config = settings.load(flags=flags.given(options))
     _configure_logs(config)
-    for warning in settings.unknown_names():
+    for warning in misspelt.warnings():
         log.warning(warning)
     return config
 
@@ -148,19 +171,27 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="anthropic-exporter",
         description="Prometheus exporter for what Claude and Claude Code cost an organisation, and who uses them.",
-        epilog=_settings_help(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [FLAGS] [COMMAND]",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"anthropic-exporter {__version__}")
     parser.set_defaults(run=_serve)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, run, text in (
-        ("serve", _serve, "serve the metrics (the default)"),
-        ("demo", _demo, "serve those of a simulated organisation: no key needed, no file left behind"),
-        ("check", _check, "try the key once against each report and say what works"),
+    flags.add(parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", prog="anthropic-exporter")
+    for name, run, groups, text in (
+        ("serve", _serve, flags.GROUPS, "serve the metrics (the default)"),
+        ("demo", _demo, DEMO_GROUPS, "serve those of a simulated organisation: no key needed, no file left behind"),
+        ("check", _check, flags.GROUPS, CHECK_HELP),
+        ("config", _config, flags.GROUPS, "print the settings in use and where each comes from"),
+        ("export", _export, EXPORT_GROUPS, "write stored days as a file"),
     ):
-        commands.add_parser(name, help=text, description=text).set_defaults(run=run)
-    _add_export(commands.add_parser("export", help="write stored days as a file", description=export.__doc__))
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.set_defaults(run=run)
+        if name == "export":
+            _add_export(command)
+        if name == "check":
+            command.add_argument("--json", action="store_true", help="print the findings as JSON, for scripts")
+        flags.add(command, groups)
     return parser
 
 
@@ -170,13 +201,3 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", dest="last", type=date.fromisoformat, metavar="DATE", help="last UTC day")
     parser.add_argument("--format", choices=sorted(FORMATS), default="csv", help="csv (the default) or jsonl")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write here instead of to standard output")
-    parser.set_defaults(run=_export)
-
-
-def _settings_help() -> str:
-    width = min(shutil.get_terminal_size().columns, 100) - 6
-    lines = ["settings (environment variables, or a file .env):"]
-    for name, default, meaning in settings.described():
-        lines.append(f"  {name}" + (f" (default {default})" if default else ""))
-        lines += textwrap.wrap(meaning, width, initial_indent="      ", subsequent_indent="      ")
-    return "\n".join(lines)

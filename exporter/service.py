@@ -9,9 +9,10 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import structlog
 import uvicorn
@@ -27,16 +28,19 @@ from exporter.days.snapshot import Snapshot
 from exporter.days.store import Store
 from exporter.errors import SettingsError
 from exporter.refresh.refresher import Refresher
+from exporter.reload import Reload
 from exporter.reports.names import Names
-from exporter.settings import ListenAddress, Settings
+from exporter.settings import Settings
 from exporter.telemetry import Telemetry
+from exporter.values import ListenAddress
 from exporter.web import api, site
+from exporter.web import reload as reloading
 from exporter.web.app import create_app
 from exporter.web.page import ReportStatus
 from exporter.web.reporting import Reporting
 from exporter.web.toolkit import config as webconfig
 from exporter.web.toolkit.basic_auth import BasicAuth
-from exporter.web.toolkit.config import WebConfigFile
+from exporter.web.toolkit.config import OnReload, WebConfigFile
 from exporter.web.toolkit.http_protocol import BoundedHttpProtocol
 from exporter.web.toolkit.limits import RateLimit, SecurityHeaders
 from exporter.web.toolkit.tls import reloading_context
@@ -103,12 +107,18 @@ async def refreshing(
 
 
 def make_app(
-    refresher: Refresher, settings: Settings, store: Store, telemetry: Telemetry, *, simulated: bool = False
+    refresher: Refresher,
+    settings: Settings,
+    store: Store,
+    telemetry: Telemetry,
+    *,
+    simulated: bool = False,
+    reload: Callable[[], str | None] = lambda: None,
 ) -> Starlette:
-    """Return the application: metrics, the page, and the numbers as JSON and files."""
+    """Return the application: metrics, the page, the numbers as JSON and files, and `/-/reload`."""
     reporting = Reporting(refresher, refresher.ledger, make_names(settings, store), settings.exporter_max_users)
     pages = site.routes(reporting, partial(health, refresher), version=__version__, simulated=simulated)
-    return create_app(refresher, telemetry, [*pages, *api.routes(reporting)])
+    return create_app(refresher, telemetry, [*pages, *api.routes(reporting), *reloading.routes(reload)])
 
 
 async def serve(
@@ -125,16 +135,19 @@ async def serve(
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
     telemetry = Telemetry(reports.NAMES)
+    reload = Reload(settings.admin_key, telemetry, SYSTEM_CLOCK)
     web_config = settings.exporter_web_config_file
     tls = web_config is not None and webconfig.load(web_config).tls_server_config is not None
     with listening(settings.exporter_listen_address, "https" if tls else "http") as (listener, address):
         async with refreshing(settings, store, telemetry) as refresher:
-            app = make_app(refresher, settings, store, telemetry, simulated=simulated)
-            server = Server(_server_config(app, settings.exporter_web_config_file, telemetry))
+            app = make_app(refresher, settings, store, telemetry, simulated=simulated, reload=reload)
+            server = Server(_server_config(app, settings.exporter_web_config_file, telemetry, reload))
             scheduler = AsyncIOScheduler(timezone=UTC)
             scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
+            scheduler.add_job(_hourly_line(telemetry), "interval", hours=1)
             scheduler.start()
             _stop_on_signals(server, refresher)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
             gc.freeze()
             log.info("listening", address=address, version=__version__)
             started(address)
@@ -145,19 +158,26 @@ async def serve(
     log.info("stopped")
 
 
-def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry) -> uvicorn.Config:
+def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry, reload: Reload) -> uvicorn.Config:
     """Return uvicorn's configuration for the application behind what the web configuration file asks for."""
 
-    def on_reload(outcome: str) -> None:
-        if outcome == "refused":
-            telemetry.reload_failed()
+    def on_reload(part: str) -> OnReload:
+        note = reload.noted(part)
+
+        def noted(outcome: Literal["applied", "refused"]) -> None:
+            note(outcome)
+            if outcome == "refused":
+                telemetry.reload_failed()
+
+        return noted
 
     context = None
     if web_config is None:
         app = SecurityHeaders(app)
     else:
-        file = WebConfigFile(web_config, on_reload)
-        context = reloading_context(file, on_reload)
+        file = WebConfigFile(web_config, on_reload("web configuration"))
+        context = reloading_context(file, on_reload("TLS"))
+        reload.web = [file.reload, *([context.reload] if context else [])]
         app = BasicAuth(app, users=file.users, on_failure=telemetry.auth_failed)
         app = SecurityHeaders(RateLimit(app, limit=file.rate_limit), headers=file.headers)
     return uvicorn.Config(
@@ -171,6 +191,19 @@ def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry) 
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
+
+
+def _hourly_line(telemetry: Telemetry) -> Callable[[], None]:
+    """Return a function that logs the requests since it was last called."""
+    before = telemetry.requests()
+
+    def say() -> None:
+        nonlocal before
+        now = telemetry.requests()
+        log.info("requests in the last hour", sent=now[0] - before[0], failed=now[1] - before[1])
+        before = now
+
+    return say
 
 
 class Server(uvicorn.Server):
@@ -218,7 +251,9 @@ def health(refresher: Refresher) -> list[ReportStatus]:
         rows.append(
             ReportStatus(
                 name=report,
-                state={None: "not tried yet", True: "works", False: "fails"}[published.up],
+                state={None: _untried(success, refresher.published.window.last), True: "works", False: "fails"}[
+                    published.up
+                ],
                 last_success=_moment(success),
                 newest_date=str(published.newest_date or "none"),
                 coverage=f"{published.days_read} of {published.days} days",
@@ -226,6 +261,12 @@ def health(refresher: Refresher) -> list[ReportStatus]:
             )
         )
     return rows
+
+
+def _untried(success: datetime | None, today: date) -> str:
+    if success is None:
+        return "not tried yet"
+    return f"loaded from the store, last read {success:{'%H:%M' if success.date() == today else '%Y-%m-%d %H:%M'}} UTC"
 
 
 def _moment(at: datetime | None) -> str:

@@ -1,69 +1,74 @@
-"""Settings from the environment. Secrets are hidden in every `repr`, message and log line.
+"""The table of all settings, and where their values come from. Secrets are hidden in every `repr` and message.
 
-In order of precedence: the environment, a `.env` file in the working directory, a file in `/run/secrets`. Only the key
-is required, and `demo` needs none.
+In order of precedence: flags, the environment, a `.env` file in the working directory, a file in `/run/secrets` (for
+the key), the default. Only the key is required, and `demo` needs none.
 """
 
-import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import ip_address
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from exporter import values
 from exporter.errors import SettingsError
+from exporter.values import ListenAddress
 
 SECRETS_DIR = Path("/run/secrets")
-KUBERNETES = re.compile(r"EXPORTER_(PORT(_\d+_.*)?|SERVICE_.*)", re.IGNORECASE)
-"""Names that Kubernetes sets in every pod if the namespace has a service called `exporter`."""
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+ENV_FILE = Path(".env")
 
 
-def _seconds(value: object) -> object:
-    """Return seconds for `90`, `90s`, `5m` or `1h`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
-    if not found:
-        raise ValueError("must be seconds, or a duration such as 60s, 5m or 1h")
-    return float(found[1]) * _UNITS[found[2]]
+class Flag(str):
+    """The name of a setting's command line flag without `--`; the part before the first dot is its group."""
+
+    __slots__ = ()
+
+    @property
+    def group(self) -> str:
+        """The group in `--help`."""
+        return self.partition(".")[0]
 
 
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-class ListenAddress(str):
-    """`:10918`, `127.0.0.1:10918` or `[::1]:10918`; an empty host means all interfaces."""
-
-    __slots__ = ()
-
-    @property
-    def host(self) -> str:
-        """The host without brackets; empty for all interfaces."""
-        return self.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port; 0 for any free one."""
-        return int(self.rpartition(":")[2])
+def _read(parse: Callable[[str], object]) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(str(value)))
 
 
-def _address(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\[\]:/\s]*):\d{1,5}", value.strip()):
-        raise ValueError("must be host:port or :port, such as :10918, 127.0.0.1:10918 or [::1]:10918")
-    address = ListenAddress(value.strip())
-    if address.port > 65535:  # noqa: PLR2004 - the largest port
-        raise ValueError("the port must be at most 65535")
-    return address
+def _ttl(text: str) -> float:
+    shortest, longest = 1, 86400
+    found = values.seconds(text)
+    if not shortest <= found <= longest:
+        raise ValueError("must be a duration from 1s to 24h, such as 90, 90s or 1m30s")
+    return found
+
+
+def _api_version(text: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise ValueError("must be a date, such as 2023-06-01")
+    return text
+
+
+def _path(text: str) -> Path:
+    if "sk-ant-" in text:  # messages show paths
+        raise ValueError("must be a path, such as /etc/anthropic-exporter/key, and this looks like a key")
+    return Path(text)
+
+
+_Path = Annotated[Path, _read(_path)]
 
 
 class Settings(BaseSettings):
-    """All settings with their defaults. A field's environment variable is its name in upper case."""
+    """All settings with their defaults. A field's environment variable is its name in upper case.
+
+    A setting without a `Flag` is a secret: a command line can be read by every user of the machine.
+    """
 
     model_config = SettingsConfigDict(
         env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, arbitrary_types_allowed=True
@@ -73,86 +78,64 @@ class Settings(BaseSettings):
         None,
         description="The Admin API key (Console, Settings, Admin keys). Set this or ANTHROPIC_ADMIN_KEY_FILE.",
     )
-    anthropic_admin_key_file: Path | None = Field(
+    anthropic_admin_key_file: Annotated[_Path | None, Flag("api.key-file")] = Field(
         None,
         description="A file that contains the key. A changed file is used without a restart. "
         "The default is /run/secrets/anthropic_admin_key, if it exists.",
     )
-    anthropic_version: str = Field(
-        "2023-06-01", pattern=r"^\d{4}-\d{2}-\d{2}$", description="The anthropic-version header of each request."
+    anthropic_version: Annotated[str, _read(_api_version), Flag("api.version")] = Field(
+        "2023-06-01", description="The anthropic-version header of each request."
     )
-    anthropic_base_url: str = Field(
+    anthropic_base_url: Annotated[str, _read(values.api_url), Flag("api.base-url")] = Field(
         "https://api.anthropic.com", description="URL of the Admin API. Plain http is allowed for loopback only."
     )
-    exporter_listen_address: Annotated[ListenAddress, BeforeValidator(_address)] = Field(
+    exporter_listen_address: Annotated[ListenAddress, _read(values.listen_address), Flag("web.listen-address")] = Field(
         ListenAddress(":10918"), description="Address to listen on; an empty host means all interfaces."
     )
-    exporter_data_dir: Path = Field(
+    exporter_data_dir: Annotated[_Path, Flag("storage.path")] = Field(
         Path("data"),
         description="Folder of the day store, which keeps the numbers across restarts. For one process at a time.",
     )
-    exporter_window_days: int = Field(
+    exporter_window_days: Annotated[int, Flag("report.window-days")] = Field(
         90, ge=1, le=365, description="Number of UTC days to fetch and show, including today."
     )
-    exporter_cache_ttl: Annotated[float, BeforeValidator(_seconds)] = Field(
-        60,
-        ge=1,
-        le=86400,
-        description="Age at which a scrape refreshes the page: seconds, or a duration such as 60s, 5m or 1h.",
+    exporter_cache_ttl: Annotated[float, _read(_ttl), Flag("report.cache-ttl")] = Field(
+        60, description="Age at which a scrape refreshes the page: a duration such as 90, 90s or 1m30s."
     )
-    exporter_requests_per_minute: int = Field(
+    exporter_requests_per_minute: Annotated[int, Flag("api.requests-per-minute")] = Field(
         60, ge=1, le=100_000, description="Most requests to the API within any minute."
     )
-    exporter_user_label: Annotated[Literal["email", "hash", "none"], BeforeValidator(_lower)] = Field(
-        "email",
-        description="Label of users: email (as in the API), hash (keyed, irreversible), or none (no metrics per user). "
-        "With hash and none, no e-mail address is stored.",
+    exporter_user_label: Annotated[Literal["email", "hash", "none"], BeforeValidator(_lower), Flag("users.label")] = (
+        Field(
+            "email",
+            description="Label of users: email (as in the API), hash (keyed, irreversible), or none (no metrics per "
+            "user). With hash and none, no e-mail address is stored.",
+        )
     )
     exporter_user_hash_key: SecretStr | None = Field(
         None,
         description="The key for EXPORTER_USER_LABEL=hash. By default one is created in the data folder.",
     )
-    exporter_max_users: int = Field(
+    exporter_max_users: Annotated[int, Flag("users.max")] = Field(
         2000,
         ge=0,
         le=1_000_000,
         description="Number of users, the most expensive ones, with a label of their own; the rest are 'other'.",
     )
-    exporter_web_config_file: Path | None = Field(
+    exporter_web_config_file: Annotated[_Path | None, Flag("web.config.file")] = Field(
         None, description="Web configuration file for TLS and passwords, as for other Prometheus exporters."
     )
-    exporter_log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
-        "info", description="Lowest level that is logged: debug, info, warning or error."
-    )
-    exporter_log_format: Annotated[Literal["logfmt", "json"], BeforeValidator(_lower)] = Field(
+    exporter_log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(_lower), Flag("log.level")
+    ] = Field("info", description="Lowest level that is logged: debug, info, warning or error.")
+    exporter_log_format: Annotated[Literal["logfmt", "json"], BeforeValidator(_lower), Flag("log.format")] = Field(
         "logfmt", description="Format of log lines: logfmt or json."
     )
-
-    @field_validator("anthropic_base_url")
-    @classmethod
-    def _https_or_loopback(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.port == 0 or not value.isprintable():  # an invalid port raises ValueError
-            raise ValueError("must be an address such as https://api.anthropic.com")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be an address such as https://api.anthropic.com")
-        if parts.username or parts.password:
-            raise ValueError("must not contain a user name or password")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise ValueError("must be https, because plain http would expose the Admin key")
-        return value.rstrip("/")
-
-    @field_validator("anthropic_admin_key_file", "exporter_data_dir", "exporter_web_config_file")
-    @classmethod
-    def _path_is_not_a_key(cls, value: Path | None) -> Path | None:
-        if "sk-ant-" in str(value):  # messages show paths
-            raise ValueError("must be a path, and this looks like a key")
-        return value
 
     @model_validator(mode="after")
     def _one_key(self) -> "Settings":
         if self.anthropic_admin_key and self.anthropic_admin_key_file:
-            raise ValueError("set ANTHROPIC_ADMIN_KEY or ANTHROPIC_ADMIN_KEY_FILE, not both")
+            raise ValueError("set ANTHROPIC_ADMIN_KEY or ANTHROPIC_ADMIN_KEY_FILE (--api.key-file), not both")
         return self
 
     @property
@@ -182,34 +165,80 @@ class Settings(BaseSettings):
         return key
 
 
-def load(env_file: Path | None = Path(".env")) -> Settings:
-    """Return the settings from the environment and a `.env` file.
+class Described(NamedTuple):
+    """A row of the table of settings, as texts."""
+
+    name: str
+    flag: str
+    default: str
+    meaning: str
+
+
+class Effective(NamedTuple):
+    """A setting as it is in use: its value as text, secrets hidden, and where that comes from."""
+
+    name: str
+    value: str
+    source: str
+
+
+def load(
+    env_file: Path | None = ENV_FILE, flags: Mapping[str, str] | None = None, *, key: str | None = None
+) -> Settings:
+    """Return the settings of flags (by field), the environment and a `.env` file; an empty value is the default.
+
+    `key` replaces every other key.
 
     Raises SettingsError with one line for each wrong value; no line contains a value that could be a secret.
     """
+    given: dict[str, Any] = {name: text for name, text in (flags or {}).items() if text}
+    if key:
+        given.update(anthropic_admin_key=key, anthropic_admin_key_file=None)
     try:
-        return Settings(_env_file=env_file)
+        return Settings(_env_file=env_file, **given)
     except ValidationError as error:
-        raise SettingsError("\n".join(_lines(error))) from None
+        raise SettingsError("\n".join(_lines(error, given))) from None
     except UnicodeDecodeError:
         raise SettingsError(f"{env_file}: is not UTF-8 text") from None
 
 
-def unknown_names(environ: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield a warning for each `EXPORTER_*` name that is not a setting, with the most similar setting."""
-    known = [name.upper() for name in Settings.model_fields]
-    for name in sorted(os.environ if environ is None else environ):
-        upper = name.upper()
-        if upper.startswith("EXPORTER_") and upper not in known and not KUBERNETES.fullmatch(upper):
-            near = difflib.get_close_matches(upper, known, n=1, cutoff=0.5)
-            yield f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+def flag_of(field: FieldInfo) -> Flag | None:
+    """Return the flag of a setting, None for a secret."""
+    return next((found for found in field.metadata if isinstance(found, Flag)), None)
 
 
-def described() -> Iterable[tuple[str, str, str]]:
-    """Yield (name, default, description) of every setting, for `--help` and docs/reference/settings.md."""
+def options_of(field: FieldInfo) -> tuple[str, ...]:
+    """Return the words that a setting accepts, none if it accepts others."""
+    return tuple(found for found in get_args(field.annotation) if isinstance(found, str))
+
+
+def described() -> Iterator[Described]:
+    """Yield every setting, for `--help` and docs/reference/settings.md."""
     for name, field in Settings.model_fields.items():
-        default = field.get_default()
-        yield name.upper(), "" if default is None else str(default), field.description or ""
+        default, flag = field.get_default(), flag_of(field)
+        yield Described(name.upper(), f"--{flag}" if flag else "", _text(default), field.description or "")
+
+
+def effective(config: Settings, flags: Mapping[str, str], env_file: Path | None = ENV_FILE) -> Iterator[Effective]:
+    """Yield every setting in use, and the strongest source that gives it."""
+    sources = {
+        "flag": {name for name, text in flags.items() if text},
+        "environment": EnvSettingsSource(Settings)().keys(),
+        str(env_file): DotEnvSettingsSource(Settings, env_file=env_file)().keys(),
+        "secrets folder": {"anthropic_admin_key_file"} if config.key_file != config.anthropic_admin_key_file else set(),
+    }
+    for name, value in shown(config).items():
+        yield Effective(name.upper(), value, next((one for one, names in sources.items() if name in names), "default"))
+
+
+def shown(config: Settings) -> dict[str, str]:
+    """Return every setting in use as text by its field, secrets hidden."""
+    values: dict[str, object] = {**dict(config), "anthropic_admin_key_file": config.key_file}
+    return {name: "(hidden)" if isinstance(value, SecretStr) else _text(value) for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _secret(value: SecretStr | None) -> str:
@@ -223,18 +252,25 @@ def _no_key() -> str:
     return text
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _lines(error: ValidationError) -> Iterator[str]:
+def _lines(error: ValidationError, flags: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each wrong value. Of pydantic's messages only those are used that this module raised."""
     details: Any
     for details in error.errors():
-        message = details["msg"].removeprefix("Value error, ")
-        name = str(*details["loc"][:1]).upper()
-        secret = "KEY" in name or any(mark in str(details["input"]) for mark in ("@", "sk-ant-"))
-        shown = "" if secret or not name else f" (it is {details['input']!r})"
-        yield f"{name}: {message}{shown}" if name else message
+        name = str(*details["loc"][:1])
+        if not name:
+            yield details["msg"].removeprefix("Value error, ")
+            continue
+        field = Settings.model_fields[name]
+        ours = details["type"] == "value_error"
+        message = details["msg"].removeprefix("Value error, ") if ours else _accepted(field)
+        secret = "key" in name or any(mark in str(details["input"]) for mark in ("@", "sk-ant-"))
+        shown = "" if secret else f" (it is {details['input']!r})"
+        yield f"{f'--{flag_of(field)}' if name in flags else name.upper()}: {message}{shown}"
+
+
+def _accepted(field: FieldInfo) -> str:
+    """Return what a setting accepts, with an example, from its type and bounds."""
+    if options := options_of(field):
+        return f"must be {', '.join(options[:-1])} or {options[-1]}, such as {field.get_default()}"
+    bounds = [str(getattr(limit, end)) for limit in field.metadata for end in ("ge", "le") if hasattr(limit, end)]
+    return f"must be a whole number from {' to '.join(bounds)}, such as {field.get_default()}"

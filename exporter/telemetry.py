@@ -70,6 +70,14 @@ FAMILIES = (
         "counter",
     ),
     Family(
+        "anthropic_exporter_config_last_reload_successful",
+        "1 when the key and the web configuration in use are those of the files, as last read; else 0.",
+    ),
+    Family(
+        "anthropic_exporter_config_last_reload_success_timestamp_seconds",
+        "When the key and the web configuration were last read without error.",
+    ),
+    Family(
         "anthropic_exporter_web_config_reload_failures_total",
         "Changed web configurations, certificates or keys that could not be loaded; the old ones stay in use.",
         (),
@@ -109,7 +117,10 @@ class Telemetry:
         self._rendered = self._gauge("page_timestamp_seconds")
         self._store_failures = self._counter("store_failures_total")
         self._auth_failures = self._counter("web_auth_failures_total")
+        self._reload_worked = self._gauge("config_last_reload_successful")
+        self._reload_worked_at = self._gauge("config_last_reload_success_timestamp_seconds")
         self._reload_failures = self._counter("web_config_reload_failures_total")
+        self._sent = self._unusable = 0
         self._start_at_zero()
 
     def _names(self, name: str) -> tuple[str, str, tuple[str, ...]]:
@@ -135,6 +146,7 @@ class Telemetry:
 
     def requested(self, report: str) -> None:
         """Count a request that is being sent."""
+        self._sent += 1
         self._requests.labels(report).inc()
 
     def answered(self, report: str, seconds: float) -> None:
@@ -143,7 +155,12 @@ class Telemetry:
 
     def failed(self, report: str, reason: Reason) -> None:
         """Count a request that gave no usable answer."""
+        self._unusable += 1
         self._failures.labels(report, reason).inc()
+
+    def requests(self) -> tuple[int, int]:
+        """Return how many requests were sent since the start, and how many of them gave no usable answer."""
+        return self._sent, self._unusable
 
     def waited(self, seconds: float) -> None:
         """Count time that a request waited for the rate limit."""
@@ -176,6 +193,12 @@ class Telemetry:
     def reload_failed(self) -> None:
         """Count a changed file that could not be loaded."""
         self._reload_failures.inc()
+
+    def reloaded(self, at: float, *, successful: bool) -> None:
+        """Note whether the key and the web configuration could be read again."""
+        self._reload_worked.set(successful)
+        if successful:
+            self._reload_worked_at.set(at)
 
     def encoder(self, accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
         """Return the encoder and the content type for an Accept header: the text format, or OpenMetrics on request."""

@@ -15,7 +15,7 @@ from exporter.web.export import COLUMNS
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 EVERY = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-SETTINGS = {name for name, _, _ in described()}
+SETTINGS = {row.name for row in described()}
 FAMILY_NAMES = {family.name for family in (*reports.FAMILIES, *telemetry.FAMILIES)}
 NO_SETTINGS = {"ANTHROPIC_API_KEY", "EXPORTER_PORT", "EXPORTER_SERVICE"}
 """Names that documents may mention since the code knows them, though they are no settings."""

@@ -6,8 +6,11 @@ and no error contains it.
 """
 
 import asyncio
+import os
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import httpx
@@ -50,13 +53,14 @@ class Transport:
         self._limiter = _limiter(requests_per_minute)
         self._one_at_a_time = asyncio.Lock()
         loopback = base_url.lower().startswith("http:")  # settings accept plain http for loopback only: no proxy
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            headers={"anthropic-version": version, "user-agent": USER_AGENT, "accept": "application/json"},
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=not loopback,
-        )
+        with _named_variables():
+            self._http = httpx.AsyncClient(
+                base_url=base_url,
+                headers={"anthropic-version": version, "user-agent": USER_AGENT, "accept": "application/json"},
+                timeout=TIMEOUT,
+                follow_redirects=False,
+                trust_env=not loopback,
+            )
 
     async def close(self) -> None:
         """Close all connections."""
@@ -97,7 +101,8 @@ class Transport:
             raise ApiTimeout(f"no complete response within {WHOLE_REQUEST:g} s. {_CHECK_NETWORK}") from None
         except httpx.TransportError as error:
             detail = refusals.scrubbed(str(error) or type(error).__name__, key)
-            raise ApiUnreachable(f"connection failed ({detail}). {_CHECK_NETWORK}") from None
+            advice = _TRUST_CA if "CERTIFICATE_VERIFY_FAILED" in detail else _CHECK_NETWORK
+            raise ApiUnreachable(f"connection failed ({detail}). {advice}") from None
         except httpx.DecodingError:
             raise ApiShapeChanged("the body cannot be decompressed") from None
         finally:
@@ -135,6 +140,20 @@ class Transport:
 
 
 _CHECK_NETWORK = "Check the network, the proxy and ANTHROPIC_BASE_URL."
+_TRUST_CA = "For a private CA, set SSL_CERT_FILE to its certificate."
+
+
+@contextmanager
+def _named_variables() -> Iterator[None]:
+    """Raise SettingsError with the name of the variable that httpx cannot use. A proxy's URL may hold a password."""
+    try:
+        yield
+    except OSError as error:
+        where = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+        problem = "has no certificate in PEM format" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingsError(f"SSL_CERT_FILE: {where} cannot be used: {problem}") from None
+    except (ValueError, httpx.InvalidURL, ImportError):  # ImportError: a SOCKS proxy needs another package
+        raise SettingsError("HTTPS_PROXY: must be the URL of an HTTP proxy, such as http://proxy.test:3128") from None
 
 
 def _limiter(requests_per_minute: int) -> AsyncLimiter:

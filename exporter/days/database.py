@@ -2,7 +2,9 @@
 
 import fcntl
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO
 
 import structlog
@@ -55,6 +57,41 @@ def locked(data_dir: Path) -> IO[str]:
             problem = f"cannot lock {data_dir}: {error.strerror}"
         raise StoreError(f"EXPORTER_DATA_DIR: {problem}") from error
     return file
+
+
+def is_locked(data_dir: Path) -> bool:
+    """Return whether a process holds the folder's lock. Creates nothing."""
+    try:
+        with (data_dir / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def examine(data_dir: Path) -> str:
+    """Return the state of the folder in words, without changing it. Raises StoreError if it cannot be used."""
+    if is_locked(data_dir):
+        raise StoreError(f"EXPORTER_DATA_DIR: another process uses {data_dir}; give each its own folder")
+    found = next(folder for folder in (data_dir.absolute(), *data_dir.absolute().parents) if folder.exists())
+    try:
+        TemporaryFile(dir=found).close()  # a file without a name
+        for name in (LOCK, FILE):
+            if (data_dir / name).exists():
+                (data_dir / name).open("r+b").close()
+    except OSError as error:
+        raise StoreError(f"EXPORTER_DATA_DIR: cannot write to {data_dir}: {error.strerror}") from error
+    path = data_dir / FILE
+    if not path.is_file():
+        return f"{data_dir} can be written, and holds no days yet"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            _refuse_foreign(db, path)
+    except sqlite3.Error:
+        return f"{data_dir} can be written; its database is damaged and will be replaced"
+    return f"{data_dir} can be written"
 
 
 def opened(path: Path | None) -> sqlite3.Connection:
@@ -117,16 +154,10 @@ def _connected(path: Path | None) -> sqlite3.Connection:
 
 def _prepare(db: sqlite3.Connection, path: Path | None) -> None:
     """Create the schema in an empty file, migrate an older one, and refuse any other file."""
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if not tables:
+    version = _refuse_foreign(db, path)
+    if version is None:
         _execute(db, f"{_SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
         return
-    if application != APPLICATION_ID:
-        raise StoreError(f"{path} belongs to another application: give another EXPORTER_DATA_DIR")
-    if version > SCHEMA_VERSION:
-        raise StoreError(f"{path} was written by a newer exporter: start that one, or give another EXPORTER_DATA_DIR")
     (problem,) = db.execute("PRAGMA integrity_check(1)").fetchone()
     if problem != "ok" or version < min(_MIGRATIONS):
         raise sqlite3.DatabaseError(f"malformed: {problem}")
@@ -134,6 +165,20 @@ def _prepare(db: sqlite3.Connection, path: Path | None) -> None:
     if version < SCHEMA_VERSION:
         _execute(db, "".join(_MIGRATIONS[step] for step in range(version, SCHEMA_VERSION)))
         log.info("day store migrated", from_version=version, to_version=SCHEMA_VERSION)
+
+
+def _refuse_foreign(db: sqlite3.Connection, path: Path | None) -> int | None:
+    """Return the version of the schema, None for an empty file. Raises StoreError for a file of another program."""
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables:
+        return None
+    if application != APPLICATION_ID:
+        raise StoreError(f"{path} belongs to another application: give another EXPORTER_DATA_DIR")
+    if version > SCHEMA_VERSION:
+        raise StoreError(f"{path} was written by a newer exporter: start that one, or give another EXPORTER_DATA_DIR")
+    return int(version)
 
 
 def _execute(db: sqlite3.Connection, script: str) -> None:

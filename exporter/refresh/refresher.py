@@ -6,7 +6,7 @@ yesterday were fetched: a scrape does not wait for the older days of a first fil
 
 import asyncio
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 
 import structlog
@@ -18,6 +18,7 @@ from exporter.model import DAY, Window
 from exporter.refresh import plan
 from exporter.refresh.fetcher import Api, Fetcher
 from exporter.refresh.plan import Fetch
+from exporter.refresh.progress import FillProgress
 from exporter.telemetry import Telemetry
 
 PUBLISH_EVERY = 1.0
@@ -39,6 +40,7 @@ class Refresher:
         self._clock = clock
         self._window_days = window_days
         self._ttl = ttl
+        self._progress = FillProgress(clock)
         self._fetcher = Fetcher(api, ledger, telemetry, clock)
         self.health = self._fetcher.health
         self.in_worker = self._fetcher.in_worker
@@ -63,6 +65,11 @@ class Refresher:
         """Publish what the store holds, without a request."""
         await self._publish()
         self._fresh_at = self._clock.monotonic() - self._age_of_recent_days()
+        for report, health in self.published.health.items():
+            if at := health.last_success:
+                days = f"{health.days_read}/{health.days}"
+                last_read = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+                log.info("loaded from the store", report=report, days=days, last_read=last_read)
 
     def release_scrapes(self) -> None:
         """Release scrapes waiting for a refresh, because the server is shutting down."""
@@ -191,6 +198,7 @@ class Refresher:
         self.published = await self._fetcher.in_worker(partial(self.ledger.publish, window, up))
         self._published_at = self._clock.monotonic()
         self._publish_every = max(PUBLISH_EVERY, (self._published_at - started) / PUBLISH_SHARE)
+        self._progress.published(self.published.health.values())
         page = self.published.page
         self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())
         self._notify()

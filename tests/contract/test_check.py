@@ -7,16 +7,22 @@ import httpx
 import pytest
 import respx
 
+from exporter import check
 from exporter.api.transport import Transport
-from exporter.check import check
 from exporter.reports import NAMES
+from exporter.settings import load
 from exporter.telemetry import Telemetry
 from tests.contract.samples import answer, body
 
 pytestmark = pytest.mark.anyio
 
+KEY = "sk-ant-api03-wrong-kind"
 BASE = "https://api.example.test/v1/organizations"
 TODAY = date(2026, 11, 21)
+REACHED = [
+    "ok    network: https://api.example.test answers",
+    "ok    key: accepted, from ANTHROPIC_ADMIN_KEY",
+]
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ async def api() -> AsyncIterator[Transport]:
     made = Transport(
         base_url="https://api.example.test",
         version="2023-06-01",
-        key=lambda: "sk-ant-api03-wrong-kind",
+        key=lambda: KEY,
         requests_per_minute=100_000,
         telemetry=Telemetry(NAMES),
     )
@@ -36,44 +42,41 @@ async def api() -> AsyncIterator[Transport]:
 async def lines(
     api: Transport, *, usage: httpx.Response, cost: httpx.Response, me: httpx.Response | None = None
 ) -> list[str]:
-    """Return what `check` says when the reports answer like this."""
-    said: list[str] = []
+    """Return what `check` finds when the reports answer like this."""
+    settings = load(None, {"anthropic_base_url": "https://api.example.test"}, key=KEY)
     with respx.mock(base_url=BASE, assert_all_called=False) as router:
         router.get("/me").mock(return_value=me or answer("organizations_me"))
         router.get("/workspaces").mock(return_value=answer("workspaces_list"))
         router.get("/usage_report/claude_code").mock(return_value=usage)
         router.get("/cost_report").mock(return_value=cost)
-        works = await check(api, TODAY, said.append)
-    assert works == (said[-1] == "All reports can be read.")
-    return said
+        return [str(finding) async for finding in check.api(api, settings, TODAY)]
 
 
 async def test_all_is_well(api: Transport) -> None:
     """What was found is said in numbers, of yesterday."""
     usage = httpx.Response(200, content=body("claude_code_2026-11-20_page2"))
     assert await lines(api, usage=usage, cost=answer("cost_report_grouped_page2")) == [
+        *REACHED,
         "ok    directory listing: 1 anthropic_organization_info, 4 anthropic_workspace_info",
         "ok    claude_code report for 2026-11-20: 2 rows",
         "ok    cost report for 2026-11-20: 3 rows",
-        "All reports can be read.",
     ]
 
 
 async def test_an_empty_report_is_no_failure(api: Transport) -> None:
     """Many organisations have no Claude Code."""
     said = await lines(api, usage=answer("claude_code_empty_day"), cost=answer("cost_report_grouped_page2"))
-    assert said[1] == "ok    claude_code report for 2026-11-20: readable, nothing on this day"
-    assert said[-1] == "All reports can be read."
+    assert said[3] == "ok    claude_code report for 2026-11-20: readable, nothing on this day"
 
 
 async def test_a_key_of_the_wrong_kind(api: Transport) -> None:
     """The one report goes on; of the other it is said what the key looks like."""
     said = await lines(api, usage=answer("error_403_scope"), cost=answer("cost_report_grouped_page2"))
-    assert said[1].startswith(
+    assert said[3].startswith(
         "FAIL  claude_code report for 2026-11-20: HTTP 403 (permission_error: Missing required scopes."
     )
-    assert said[1].endswith("This looks like a key for the Messages API; an Admin key begins with sk-ant-admin.")
-    assert said[2:] == ["ok    cost report for 2026-11-20: 3 rows", "Not everything can be read: see above."]
+    assert said[3].endswith("This looks like a key for the Messages API; an Admin key begins with sk-ant-admin.")
+    assert said[4:] == ["ok    cost report for 2026-11-20: 3 rows"]
 
 
 async def test_a_day_that_cannot_be_read(api: Transport) -> None:
@@ -81,10 +84,9 @@ async def test_a_day_that_cannot_be_read(api: Transport) -> None:
     page = body("cost_report_grouped_page2").replace(b'"USD"', b'"EUR"')
     usage = httpx.Response(200, content=body("cost_report_grouped_page2"))
     said = await lines(api, usage=usage, cost=httpx.Response(200, content=page))
-    assert said[1:] == [
+    assert said[3:] == [
         "FAIL  claude_code report for 2026-11-20: data[0]: Object missing required field `date`",
         "FAIL  cost report for 2026-11-20: data[0].results[0].currency: Invalid enum value",
-        "Not everything can be read: see above.",
     ]
 
 
@@ -92,5 +94,42 @@ async def test_a_listing_that_cannot_be_read(api: Transport) -> None:
     """Its message names it, and the reports are tried."""
     cost = answer("cost_report_grouped_page2")
     said = await lines(api, usage=answer("claude_code_empty_day"), cost=cost, me=answer("error_500"))
-    assert said[0].startswith("FAIL  directory listing: HTTP 500 (api_error: Internal server error;")
-    assert [line[:4] for line in said[1:]] == ["ok  ", "ok  ", "Not "]
+    assert said[:2] == REACHED
+    assert said[2].startswith("FAIL  directory listing: HTTP 500 (api_error: Internal server error;")
+    assert [line[:4] for line in said[3:]] == ["ok  ", "ok  "]
+
+
+async def test_a_refused_key_is_one_line(api: Transport) -> None:
+    """The network works, and nothing else is tried with this key."""
+    refused = answer("error_401")
+    said = await lines(api, usage=refused, cost=refused, me=refused)
+    assert said[0] == REACHED[0]
+    assert said[1].startswith("FAIL  key: HTTP 401 (authentication_error: ")
+    assert said[2:] == ["skip  reports: not tried, for the reason above"]
+
+
+async def test_the_same_cause_is_said_once(api: Transport) -> None:
+    """However many reports have it, and whatever the request-id."""
+    failed = answer("error_500")
+    said = await lines(api, usage=failed, cost=answer("error_500"), me=answer("error_500"))
+    assert "HTTP 500" in said[2]
+    assert said[3:] == [f"FAIL  {name} report for 2026-11-20: same as above" for name in ("claude_code", "cost")]
+
+
+@pytest.mark.parametrize(
+    ("environ", "through"),
+    [
+        ({"HTTPS_PROXY": "http://ana:secret@proxy.example.test:3128"}, " through the proxy proxy.example.test:3128"),
+        ({"ALL_PROXY": "http://proxy.example.test:3128"}, " through the proxy proxy.example.test:3128"),
+        ({"HTTPS_PROXY": "http://proxy.example.test:3128", "NO_PROXY": "example.test"}, ""),
+    ],
+)
+async def test_the_proxy_is_named(
+    api: Transport, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], through: str
+) -> None:
+    """Without its password."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    cost = answer("cost_report_grouped_page2")
+    said = await lines(api, usage=answer("claude_code_empty_day"), cost=cost)
+    assert said[0] == f"ok    network: https://api.example.test{through} answers"

@@ -137,7 +137,13 @@ def test_every_log_line_is_json(tmp_path: Path) -> None:
         wait_for(lambda: "listening" in exporter.log, what="listening")
         assert exporter.end() == 0
         lines = [json.loads(line) for line in exporter.log.splitlines()]
-    assert [line["msg"] for line in lines] == ["listening", "stopped"]
+    assert (lines[0]["exporter_window_days"], lines[0]["anthropic_admin_key"]) == ("3", "(hidden)")
+    messages = [line["msg"] for line in lines]
+    assert [messages[0], *(message for message in messages if message in {"listening", "stopped"})] == [
+        "settings",
+        "listening",
+        "stopped",
+    ]
     assert all({"ts", "level"} <= line.keys() for line in lines)
 
 
@@ -161,7 +167,7 @@ async def test_the_key_is_in_no_repr_and_no_traceback() -> None:
     [
         ({"anthropic_admin_key": None}, r"ANTHROPIC_ADMIN_KEY is missing: set it to an Admin key, or .*"),
         ({"anthropic_admin_key": "short"}, r"ANTHROPIC_ADMIN_KEY: is not a key; expected 8 to 512 printable .*"),
-        ({"exporter_window_days": "many"}, r"EXPORTER_WINDOW_DAYS: Input should be a valid integer.*"),
+        ({"exporter_window_days": "many"}, r"EXPORTER_WINDOW_DAYS: must be a whole number from 1 to 365, .*"),
         ({"anthropic_base_url": "http://api.example.test"}, r"ANTHROPIC_BASE_URL: must be https, .*"),
         ({"exporter_listen_address": "10918"}, r"EXPORTER_LISTEN_ADDRESS: must be host:port or :port.*"),
     ],

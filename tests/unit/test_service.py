@@ -18,8 +18,9 @@ from exporter.days.store import Store
 from exporter.errors import ApiThrottled, SettingsError, StoreError
 from exporter.model import Window
 from exporter.reports import NAMES
-from exporter.settings import ListenAddress, Settings, load
+from exporter.settings import Settings, load
 from exporter.telemetry import Telemetry
+from exporter.values import ListenAddress
 from tests.bodies import ANA, NOW, TODAY, record, take_usage
 
 CLOCK = Clock(now=lambda: NOW, monotonic=lambda: 1000.0)
@@ -97,6 +98,12 @@ async def test_the_texts_of_data_health(store: Store) -> None:
         usage, cost = service.health(refresher)
         assert usage == ("claude_code", "not tried yet", "never", "none", "0 of 90 days", "none")
         take_usage(refresher.ledger, TODAY, record(ANA))
+        with capture_logs() as lines:
+            await refresher.start()
+        loaded = {"report": "claude_code", "days": "1/90", "last_read": "2026-11-22T12:00:00+00:00"}
+        assert lines == [{"event": "loaded from the store", "log_level": "info", **loaded}]
+        usage, cost = service.health(refresher)
+        assert (usage.state, cost.state) == ("loaded from the store, last read 12:00 UTC", "not tried yet")
         health = refresher.health["claude_code"]
         health.failed(ApiThrottled("claude_code: HTTP 429"), [TODAY], now=NOW, monotonic=0.0, jitter=0.0)
         refresher.health["cost"].worked()
@@ -159,6 +166,23 @@ def test_an_address_of_another_machine_is_one_line() -> None:
             pass
 
 
+def test_a_line_an_hour_has_the_requests_made() -> None:
+    """Those of this hour, with how many of them failed."""
+    telemetry = Telemetry(NAMES)
+    telemetry.requested("cost")
+    say = service._hourly_line(telemetry)
+    telemetry.requested("cost")
+    telemetry.requested("cost")
+    telemetry.failed("cost", "timeout")
+    with capture_logs() as lines:
+        say()
+        say()
+    assert [(line["event"], line["sent"], line["failed"]) for line in lines] == [
+        ("requests in the last hour", 2, 1),
+        ("requests in the last hour", 0, 0),
+    ]
+
+
 @pytest.fixture
 def _same_collector() -> Iterator[None]:
     """Leave the garbage collector of the test run as it is."""
@@ -171,18 +195,21 @@ def _same_collector() -> Iterator[None]:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("_same_collector")
 async def test_it_serves_until_a_signal(store: Store) -> None:
-    """The schedule ticks at once, a scrape is answered, the collector is slowed down, and a signal ends all of it."""
+    """The schedule ticks at once, a scrape is answered, SIGHUP reloads, collections are rare, and SIGTERM ends it."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     given = {"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:0", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
     with capture_logs() as lines:
         serving = asyncio.create_task(service.serve(config(**given), store, started=address.set_result))
         async with httpx.AsyncClient(base_url=await address, trust_env=False) as client:
             page = await client.get("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "5"})
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert (await client.post("/-/reload")).status_code == 200
         assert page.status_code == 200
         assert 'anthropic_up{report="cost"} 0.0' in page.text
         assert "server" not in page.headers
         assert gc.get_threshold() == service.GC_THRESHOLDS
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(serving, 10)
+    assert [line.get("source") for line in lines if line["event"] == "configuration reloaded"] == ["key"] * 2
     events = [(line["event"], line.get("address")) for line in lines if line["event"] in {"listening", "stopped"}]
     assert events == [("listening", await address), ("stopped", None)]

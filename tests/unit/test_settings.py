@@ -1,5 +1,6 @@
 """Settings: one wrong value per rule with its exact message, every source of the key, and no secret in any text."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,21 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from exporter import settings
+from exporter import misspelt, settings
 from exporter.errors import SettingsError
-from exporter.settings import ListenAddress, Settings, described, load, unknown_names
+from exporter.settings import Settings, described, effective, flag_of, load
+from exporter.values import ListenAddress, listen_address, seconds
 
 KEY = "sk-ant-admin01-a-test-key"
 ADDRESS = "must be host:port or :port, such as :10918, 127.0.0.1:10918 or [::1]:10918"
 URL = "must be an address such as https://api.anthropic.com"
-HTTPS = "must be https, because plain http would expose the Admin key"
-NOT_A_PATH = "must be a path, and this looks like a key"
-CREDENTIALS = "must not contain a user name or password"
-DURATION = "must be seconds, or a duration such as 60s, 5m or 1h"
-WHOLE = "Input should be a valid integer, unable to parse string as an integer"
+HTTPS = "must be https, because plain http would expose the Admin key; an example is https://api.anthropic.com"
+NOT_A_PATH = "must be a path, such as /etc/anthropic-exporter/key, and this looks like a key"
+CREDENTIALS = "must not contain a user name or password, as in https://api.anthropic.com"
+DURATION = "must be a duration such as 90, 90s or 1m30s"
+TTL = "must be a duration from 1s to 24h, such as 90, 90s or 1m30s"
+DAYS = "must be a whole number from 1 to 365, such as 90"
+REQUESTS = "must be a whole number from 1 to 100000, such as 60"
+USERS = "must be a whole number from 0 to 1000000, such as 2000"
 
 BAD = [
-    ("ANTHROPIC_VERSION", "latest", "String should match pattern '^\\d{4}-\\d{2}-\\d{2}$' (it is 'latest')"),
+    ("ANTHROPIC_VERSION", "latest", "must be a date, such as 2023-06-01 (it is 'latest')"),
     ("ANTHROPIC_BASE_URL", "ftp://x.example.test", f"{URL} (it is 'ftp://x.example.test')"),
     ("ANTHROPIC_BASE_URL", "api.example.test", f"{URL} (it is 'api.example.test')"),
     ("ANTHROPIC_BASE_URL", "https://", f"{URL} (it is 'https://')"),
@@ -39,21 +44,21 @@ BAD = [
     ("EXPORTER_WEB_CONFIG_FILE", KEY, NOT_A_PATH),
     ("EXPORTER_LISTEN_ADDRESS", "10918", f"{ADDRESS} (it is '10918')"),
     ("EXPORTER_LISTEN_ADDRESS", "::1:10918", f"{ADDRESS} (it is '::1:10918')"),
-    ("EXPORTER_LISTEN_ADDRESS", ":65536", "the port must be at most 65535 (it is ':65536')"),
-    ("EXPORTER_WINDOW_DAYS", "0", "Input should be greater than or equal to 1 (it is '0')"),
-    ("EXPORTER_WINDOW_DAYS", "366", "Input should be less than or equal to 365 (it is '366')"),
-    ("EXPORTER_WINDOW_DAYS", "ninety", f"{WHOLE} (it is 'ninety')"),
+    ("EXPORTER_LISTEN_ADDRESS", ":65536", "the port must be at most 65535, as in :10918 (it is ':65536')"),
+    ("EXPORTER_WINDOW_DAYS", "0", f"{DAYS} (it is '0')"),
+    ("EXPORTER_WINDOW_DAYS", "366", f"{DAYS} (it is '366')"),
+    ("EXPORTER_WINDOW_DAYS", "ninety", f"{DAYS} (it is 'ninety')"),
     ("EXPORTER_CACHE_TTL", "1d", f"{DURATION} (it is '1d')"),
     ("EXPORTER_CACHE_TTL", "-5", f"{DURATION} (it is '-5')"),
-    ("EXPORTER_CACHE_TTL", "0", "Input should be greater than or equal to 1 (it is 0.0)"),
-    ("EXPORTER_CACHE_TTL", "25h", "Input should be less than or equal to 86400 (it is 90000.0)"),
-    ("EXPORTER_REQUESTS_PER_MINUTE", "0", "Input should be greater than or equal to 1 (it is '0')"),
-    ("EXPORTER_REQUESTS_PER_MINUTE", "200000", "Input should be less than or equal to 100000 (it is '200000')"),
-    ("EXPORTER_USER_LABEL", "name", "Input should be 'email', 'hash' or 'none' (it is 'name')"),
-    ("EXPORTER_MAX_USERS", "-1", "Input should be greater than or equal to 0 (it is '-1')"),
-    ("EXPORTER_MAX_USERS", "2000000", "Input should be less than or equal to 1000000 (it is '2000000')"),
-    ("EXPORTER_LOG_LEVEL", "trace", "Input should be 'debug', 'info', 'warning' or 'error' (it is 'trace')"),
-    ("EXPORTER_LOG_FORMAT", "xml", "Input should be 'logfmt' or 'json' (it is 'xml')"),
+    ("EXPORTER_CACHE_TTL", "0", f"{TTL} (it is '0')"),
+    ("EXPORTER_CACHE_TTL", "25h", f"{TTL} (it is '25h')"),
+    ("EXPORTER_REQUESTS_PER_MINUTE", "0", f"{REQUESTS} (it is '0')"),
+    ("EXPORTER_REQUESTS_PER_MINUTE", "200000", f"{REQUESTS} (it is '200000')"),
+    ("EXPORTER_USER_LABEL", "name", "must be email, hash or none, such as email (it is 'name')"),
+    ("EXPORTER_MAX_USERS", "-1", f"{USERS} (it is '-1')"),
+    ("EXPORTER_MAX_USERS", "2000000", f"{USERS} (it is '2000000')"),
+    ("EXPORTER_LOG_LEVEL", "trace", "must be debug, info, warning or error, such as info (it is 'trace')"),
+    ("EXPORTER_LOG_FORMAT", "xml", "must be logfmt or json, such as logfmt (it is 'xml')"),
 ]
 GOOD = [
     ("ANTHROPIC_BASE_URL", "https://x.example.test/proxy/", "https://x.example.test/proxy"),
@@ -63,7 +68,8 @@ GOOD = [
     ("EXPORTER_CACHE_TTL", "90", 90),
     ("EXPORTER_CACHE_TTL", "90s", 90),
     ("EXPORTER_CACHE_TTL", "1.5m", 90),
-    ("EXPORTER_CACHE_TTL", " 1 h ", 3600),
+    ("EXPORTER_CACHE_TTL", " 1h ", 3600),
+    ("EXPORTER_CACHE_TTL", "1m30s", 90),
     ("EXPORTER_USER_LABEL", "HASH", "hash"),
     ("EXPORTER_LOG_LEVEL", "Warning", "warning"),
     ("EXPORTER_LOG_FORMAT", "JSON", "json"),
@@ -92,10 +98,63 @@ def test_every_wrong_value_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("value", ["https://x.example.test:port", "https://x.example.test:99999", "https://[::1"])
 def test_an_invalid_url_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    """Errors of the standard library about ports and brackets become a line, not a traceback."""
+    """Of ports and brackets too the message is ours, not that of the standard library."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", value)
-    with pytest.raises(SettingsError, match=r"^ANTHROPIC_BASE_URL: .+ \(it is "):
+    with pytest.raises(SettingsError) as caught:
         load(None)
+    assert str(caught.value) == f"ANTHROPIC_BASE_URL: {URL} (it is {value!r})"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_no_message_is_that_of_a_library(name: str) -> None:
+    """Whatever a new setting is, its wrong values get a sentence with an example, which may be its default."""
+    for value in ("", "?", "-1", "1e9999", "9" * 400, "x" * 20, "https://[", "\u0663"):
+        flag, text = flag_of(Settings.model_fields[name]), ""
+        try:
+            load(None, {name: value})
+        except SettingsError as error:
+            text = str(error)
+        assert not text or re.match(rf"--{flag}: (must be|the port must) .*(such as|as in) \S+", text)
+
+
+class TestSources:
+    """Which source gives a value, and what is said about it."""
+
+    def test_a_flag_is_stronger_than_the_environment_and_that_than_a_file(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The default is last; an empty flag counts as none."""
+        (folder / ".env").write_text("EXPORTER_WINDOW_DAYS=1\nEXPORTER_MAX_USERS=1\nEXPORTER_LOG_FORMAT=json\n")
+        monkeypatch.setenv("EXPORTER_WINDOW_DAYS", "2")
+        monkeypatch.setenv("EXPORTER_MAX_USERS", "2")
+        flags = {"exporter_window_days": "3", "exporter_max_users": ""}
+        config = load(flags=flags)
+        found = {row.name: (row.value, row.source) for row in effective(config, flags)}
+        assert found["EXPORTER_WINDOW_DAYS"] == ("3", "flag")
+        assert found["EXPORTER_MAX_USERS"] == ("2", "environment")
+        assert found["EXPORTER_LOG_FORMAT"] == ("json", ".env")
+        assert found["EXPORTER_CACHE_TTL"] == ("60", "default")
+        assert (config.exporter_window_days, config.exporter_max_users, config.exporter_log_format) == (3, 2, "json")
+
+    def test_secrets_are_hidden(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A key in the secrets folder is named by its path."""
+        monkeypatch.setattr(settings, "SECRETS_DIR", folder)
+        (folder / "anthropic_admin_key").write_text(KEY)
+        monkeypatch.setenv("EXPORTER_USER_HASH_KEY", "a-secret-too")
+        found = {row.name: (row.value, row.source) for row in effective(load(), {})}
+        assert found["ANTHROPIC_ADMIN_KEY"] == ("", "default")
+        assert found["ANTHROPIC_ADMIN_KEY_FILE"] == (str(folder / "anthropic_admin_key"), "secrets folder")
+        assert found["EXPORTER_USER_HASH_KEY"] == ("(hidden)", "environment")
+
+    def test_a_wrong_flag_is_named(self) -> None:
+        """Not the environment variable, where nobody would find the value."""
+        with pytest.raises(SettingsError, match=r"^--log\.level: must be debug, "):
+            load(None, {"exporter_log_level": "loud"})
+
+    def test_every_setting_but_a_secret_has_a_flag(self) -> None:
+        """A command line can be read by every user of the machine."""
+        without = {row.name for row in described() if not row.flag}
+        assert without == {"ANTHROPIC_ADMIN_KEY", "EXPORTER_USER_HASH_KEY"}
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), GOOD, ids=lambda value: str(value)[:40])
@@ -128,9 +187,9 @@ def test_a_listen_address_has_a_host_and_a_port(
 def test_the_defaults_are_as_described(monkeypatch: pytest.MonkeyPatch) -> None:
     """Setting each variable to its described default changes nothing; `tests/test_docs.py` has the reference."""
     defaults = load(None)
-    for name, default, meaning in described():
-        assert meaning.endswith(".")
-        monkeypatch.setenv(name, default)
+    for row in described():
+        assert row.meaning.endswith(".")
+        monkeypatch.setenv(row.name, row.default)
     assert load(None) == defaults
 
 
@@ -180,7 +239,7 @@ class TestKey:
         monkeypatch.setenv("ANTHROPIC_ADMIN_KEY_FILE", str(tmp_path))
         with pytest.raises(SettingsError) as caught:
             load(None)
-        assert str(caught.value) == "set ANTHROPIC_ADMIN_KEY or ANTHROPIC_ADMIN_KEY_FILE, not both"
+        assert str(caught.value) == "set ANTHROPIC_ADMIN_KEY or ANTHROPIC_ADMIN_KEY_FILE (--api.key-file), not both"
 
     @pytest.mark.parametrize("other", ["", "sk-ant-api03-x"])
     def test_missing(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: str) -> None:
@@ -254,15 +313,21 @@ class TestKey:
     [
         ("EXPORTER_WINDOW", "EXPORTER_WINDOW is not a setting; did you mean EXPORTER_WINDOW_DAYS?"),
         ("EXPORTER_CACHETTL", "EXPORTER_CACHETTL is not a setting; did you mean EXPORTER_CACHE_TTL?"),
-        ("exporter_log", "exporter_log is not a setting; did you mean EXPORTER_LOG_LEVEL?"),
+        ("EXPORTER_LOG", "EXPORTER_LOG is not a setting; did you mean EXPORTER_LOG_LEVEL?"),
+        ("ANTHROPIC_ADMIN_API_KEY", "ANTHROPIC_ADMIN_API_KEY is not a setting; did you mean ANTHROPIC_ADMIN_KEY?"),
+        ("ANTHROPIC_ADMIN_KEYFILE", "ANTHROPIC_ADMIN_KEYFILE is not a setting; did you mean ANTHROPIC_ADMIN_KEY_FILE?"),
+        ("ANTROPIC_BASE_URL", "ANTROPIC_BASE_URL is not a setting; did you mean ANTHROPIC_BASE_URL?"),
         ("EXPORTER_ZZZZZZZZZZZZZZZZ", "EXPORTER_ZZZZZZZZZZZZZZZZ is not a setting"),
     ],
 )
-def test_an_unknown_name_is_a_warning(name: str, warning: str) -> None:
-    """With the most similar setting, if there is one."""
-    assert list(unknown_names({name: "1", "PATH": "/bin"})) == [warning]
+def test_an_unknown_name_is_a_warning(folder: Path, name: str, warning: str) -> None:
+    """With the most similar setting, if there is one; in `.env` too."""
+    assert list(misspelt.warnings([name, "PATH"], folder / ".env")) == [warning]
+    (folder / ".env").write_text(f"{name}=1\n")
+    assert list(misspelt.warnings([])) == [f".env: {warning}"]
 
 
+@pytest.mark.usefixtures("folder")
 def test_settings_and_kubernetes_variables_are_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kubernetes sets these in every pod of a namespace that has a service called exporter."""
     injected = {
@@ -274,17 +339,20 @@ def test_settings_and_kubernetes_variables_are_no_warning(monkeypatch: pytest.Mo
         "EXPORTER_PORT_10918_TCP_ADDR": "10.0.0.1",
         "EXPORTER_WINDOW_DAYS": "30",
         "exporter_max_users": "1",
+        "ANTHROPIC_API_KEY": "x",
+        "ANTHROPIC_AWS_BASE_URL": "https://x.example.test",
+        "ANTHROPIC_MODEL": "x",
     }
-    assert list(unknown_names(injected)) == []
+    assert list(misspelt.warnings(injected)) == []
     for name, value in injected.items():
         monkeypatch.setenv(name, value)
-    assert list(unknown_names()) == []
+    assert list(misspelt.warnings()) == []
     assert load(None).exporter_window_days == 30
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0"), max_size=40))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     """Durations and addresses raise nothing but ValueError, which becomes a message."""
-    for read in (settings._seconds, settings._address):
+    for read in (seconds, listen_address):
         with suppress(ValueError):
             assert isinstance(read(text), float | ListenAddress)

@@ -66,6 +66,7 @@ def test_each_event_changes_its_own_samples() -> None:
     telemetry.store_failed()
     telemetry.auth_failed("wrong")
     telemetry.reload_failed()
+    telemetry.reloaded(1.6e9, successful=True)
     assert changed(telemetry, before) == {
         ("api_requests_total", ("cost",)): 1,
         ("api_request_failures_total", ("cost", "timeout")): 1,
@@ -77,6 +78,8 @@ def test_each_event_changes_its_own_samples() -> None:
         ("store_failures_total", ()): 1,
         ("web_auth_failures_total", ("wrong",)): 1,
         ("web_config_reload_failures_total", ()): 1,
+        ("config_last_reload_successful", ()): 1,
+        ("config_last_reload_success_timestamp_seconds", ()): 1.6e9,
     }
 
 

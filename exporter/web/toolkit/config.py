@@ -34,6 +34,9 @@ _MESSAGES: Final = {
     "dict_type": "must be a mapping",
     "tuple_type": "must be a list",
     "string_type": "must be text",
+    "path_type": "must be the path of a file",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
 }
 """Messages for people who write YAML, by pydantic's type of error."""
 
@@ -104,7 +107,11 @@ def _position(mark: yaml.Mark | None) -> str:
 def _problem(details: ErrorDetails) -> str:
     names = [str(part) for part in details["loc"]]
     where = ".".join(name if PLAIN_NAME.fullmatch(name) else "(name not shown)" for name in names)
-    what = _MESSAGES.get(details["type"], details["msg"].removeprefix("Value error, "))
+    what = _MESSAGES.get(details["type"], "has a value of the wrong kind")
+    if details["type"] == "value_error":
+        what = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "greater_than_equal":
+        what = f"must be at least {details['ctx']['ge']}"
     if details["type"] == "literal_error":
         what = f"must be one of {details['ctx']['expected']}"
     return f"{where}: {what}" if where else what
@@ -132,15 +139,22 @@ class Reloading(Generic[T]):
             self._rebuild()
         return self._value
 
-    def _rebuild(self) -> None:
+    def reload(self) -> None:
+        """Build the value again, whether the files have changed or not. Raises SettingsError if that fails."""
+        self._seen = self._fingerprint()
+        if error := self._rebuild():
+            raise error
+
+    def _rebuild(self) -> SettingsError | None:
         try:
             self._value = self._build(self._value)
         except SettingsError as error:
             log.error("reload failed, the previous configuration stays", source=self._source, reason=str(error))  # noqa: TRY400 - one line
             self._on_reload("refused")
-        else:
-            log.info("configuration reloaded", source=self._source)
-            self._on_reload("applied")
+            return error
+        log.info("configuration reloaded", source=self._source)
+        self._on_reload("applied")
+        return None
 
 
 def file_digest(path: Path | None) -> object:
@@ -160,6 +174,10 @@ class WebConfigFile:
         """Read the file for the first time. Raises SettingsError."""
         self._path = path
         self._config = Reloading(str(path), lambda: file_digest(path), self._load, on_reload)
+
+    def reload(self) -> None:
+        """Read the file again. Raises SettingsError if it cannot be used; the last good one stays."""
+        self._config.reload()
 
     @property
     def config(self) -> WebConfig:

@@ -22,6 +22,8 @@ from pydantic import (
     model_validator,
 )
 
+from exporter.values import seconds
+
 OPEN_PATHS: Final = ("/-/healthy", "/-/ready")
 """Paths without password and rate limit, because the probes of an orchestrator have no password."""
 
@@ -60,20 +62,12 @@ CURVES: Final[Mapping[str, str]] = {
 
 _BCRYPT = re.compile(r"\$2[abxy]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{53}")
 _COSTS = range(4, 19)  # at cost 18 a check takes many seconds; above, it would delay all other checks for minutes
-_DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.@-]{1,40}")
 """Names that messages may show: too short and plain to be a hash or a key in the wrong place."""
 
 
 def _duration(value: object) -> object:
-    """Return a Go duration such as `1s`, `250ms` or `1m30s` in seconds; `0` needs no unit."""
-    text = str(value)
-    if text == "0":
-        return 0.0
-    if not re.fullmatch(f"(?:{_DURATION_PART.pattern})+", text):
-        raise ValueError("must be a duration such as 1s, 250ms or 1m30s")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+    return seconds(str(value))
 
 
 def _in_folder(value: Path, info: ValidationInfo) -> Path:

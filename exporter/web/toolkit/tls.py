@@ -22,19 +22,19 @@ from exporter.web.toolkit.schema import CURVES, TLSServerConfig
 log = structlog.get_logger()
 
 
-def reloading_context(file: WebConfigFile, on_reload: OnReload = lambda _: None) -> ssl.SSLContext | None:
+def reloading_context(file: WebConfigFile, on_reload: OnReload = lambda _: None) -> "ReloadingContext | None":
     """Return a server context that follows `file`, or None if `file` configures no TLS. Raises SettingsError."""
     config = file.config.tls_server_config
-    return None if config is None else _ReloadingContext.create(file, config, on_reload)
+    return None if config is None else ReloadingContext.create(file, config, on_reload)
 
 
-class _ReloadingContext(ssl.SSLContext):
+class ReloadingContext(ssl.SSLContext):
     """A context that passes every connection to one built from the current files."""
 
     _contexts: Reloading[ssl.SSLContext]
 
     @classmethod
-    def create(cls, file: WebConfigFile, first: TLSServerConfig, on_reload: OnReload) -> "_ReloadingContext":
+    def create(cls, file: WebConfigFile, first: TLSServerConfig, on_reload: OnReload) -> "ReloadingContext":
         """Return a context that follows `file`, whose configuration is `first` now."""
 
         def config() -> TLSServerConfig:
@@ -47,6 +47,10 @@ class _ReloadingContext(ssl.SSLContext):
         context = cls(ssl.PROTOCOL_TLS_SERVER)
         context._contexts = Reloading("TLS", fingerprint, lambda _: ssl_context(config()), on_reload)
         return context
+
+    def reload(self) -> None:
+        """Read the certificates again. Raises SettingsError if they cannot be used; the last good ones stay."""
+        self._contexts.reload()
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:  # noqa: ANN401 - passed on as they are
         """Return the TLS state of a new connection; asyncio and uvloop call this once per connection."""
