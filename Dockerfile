@@ -12,6 +12,9 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip --python /opt/exporter/bin/python check
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
+# exporter/share links to these.
+COPY prometheus/rules prometheus/rules
+COPY grafana/dashboards grafana/dashboards
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/build/bin/pip --python /opt/exporter/bin/python install --no-deps --no-index dist/*.whl
 

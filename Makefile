@@ -6,7 +6,7 @@ FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check quick slow fmt lint types security sbom unit coverage golden-update rules dashboards page vendor docs \
-	integration mutants soak bench pictures lock system-packages clean
+	integration mutants soak bench build pictures lock system-packages clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ types: .venv/dev system-packages tests/page/node_modules/.ready ## mypy, strict,
 security: .venv/dev ## bandit, and known vulnerabilities of the dependencies
 	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive exporter
 	$(BIN)/python tools/audit.py
+
+build: .venv/run ## build the wheel and the source distribution, reproducibly, into dist/
+	$(BIN)/python tools/build.py dist
 
 sbom: .venv/dev ## write the bill of materials of the package: dist/sbom.json
 	@mkdir -p dist

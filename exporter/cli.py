@@ -1,4 +1,4 @@
-"""The command `anthropic-exporter`: serve, demo, check, config, export."""
+"""The command `anthropic-exporter`: serve, demo, check, config, export, rules, dashboards."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from exporter import __version__, check, export, flags, logs, misspelt, service, settings
+from exporter import __version__, assets, check, export, flags, logs, misspelt, service, settings
 from exporter.check import Finding
 from exporter.clock import SYSTEM_CLOCK
 from exporter.days.store import Store
@@ -136,6 +136,12 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _assets(options: argparse.Namespace) -> int:
+    for path in assets.write(options.name, options.output):
+        print(path)
+    return 0
+
+
 def _loaded(options: argparse.Namespace) -> Settings:
     config = settings.load(flags=flags.given(options))
     _configure_logs(config)
@@ -192,6 +198,11 @@ def _parser() -> argparse.ArgumentParser:
         if name == "check":
             command.add_argument("--json", action="store_true", help="print the findings as JSON, for scripts")
         flags.add(command, groups)
+    for name in assets.NAMES:
+        text = f"write the {name} that come with this version into a folder"
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--output", type=Path, metavar="DIR", required=True, help="where to write them")
+        command.set_defaults(run=_assets, name=name)
     return parser
 
 

@@ -31,7 +31,7 @@ LAYERS = (
     {"api"},
     {"telemetry"},
     {"flags", "misspelt"},
-    {"clock", "logs", "model", "palette", "settings"},
+    {"assets", "clock", "logs", "model", "notify", "palette", "settings"},
     {"values"},
     {"errors"},
 )

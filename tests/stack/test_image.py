@@ -94,8 +94,9 @@ def get(url: str) -> str:
 
 
 def modules(package: Path) -> set[str]:
-    """Return the files of a package but for compiled ones."""
-    return {str(path.relative_to(package)) for path in package.rglob("*.*") if path.suffix != ".pyc"}
+    """Return the files of a package but for compiled ones, those behind links included."""
+    files = [*package.rglob("*.*"), *package.glob("share/*/*")]
+    return {str(path.relative_to(package)) for path in files if path.suffix != ".pyc"}
 
 
 def build(folder: Path) -> tuple[Path, Stage]:
