@@ -20,7 +20,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from exporter import __version__, reports
+from exporter import __version__, notify, reports
 from exporter.api.transport import Transport
 from exporter.clock import SYSTEM_CLOCK, Clock
 from exporter.days.ledger import Ledger
@@ -145,12 +145,15 @@ async def serve(
             scheduler = AsyncIOScheduler(timezone=UTC)
             scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
             scheduler.add_job(_hourly_line(telemetry), "interval", hours=1)
+            if (watchdog := notify.watchdog_seconds()) is not None:
+                scheduler.add_job(notify.alive, "interval", seconds=watchdog / 3, misfire_grace_time=None)
             scheduler.start()
             _stop_on_signals(server, refresher)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
             gc.freeze()
             log.info("listening", address=address, version=__version__)
             started(address)
+            notify.send(notify.READY)
             try:
                 await server.serve(sockets=[listener])
             finally:
@@ -217,6 +220,7 @@ class Server(uvicorn.Server):
 
 def _stop_on_signals(server: uvicorn.Server, refresher: Refresher) -> None:
     def stop() -> None:
+        notify.send(notify.STOPPING)
         server.should_exit = True
         refresher.release_scrapes()
 

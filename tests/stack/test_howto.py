@@ -10,8 +10,7 @@ import yaml
 
 from tests.stack.repository import ROOT, run, stages
 
-NAMES = ("run-with-compose", "kubernetes", "existing-prometheus-and-grafana", "release")
-GUIDES = {name: (ROOT / f"docs/how-to/{name}.md").read_text("utf-8") for name in NAMES}
+GUIDES = {path.stem: path.read_text("utf-8") for path in sorted((ROOT / "docs/how-to").glob("*.md"))}
 MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/exporter.yml").read_text("utf-8")))
 
 
@@ -38,7 +37,7 @@ def test_prometheus_accepts_every_scrape_configuration(text: str) -> None:
         assert [(job["scrape_interval"], job["scrape_timeout"]) for job in jobs] == [("60s", "30s")]
 
 
-@pytest.mark.parametrize("guide", GUIDES.values(), ids=NAMES)
+@pytest.mark.parametrize("guide", GUIDES.values(), ids=GUIDES)
 def test_files_that_a_guide_names_exist(guide: str) -> None:
     """Its links are checked in test_docs.py."""
     files = re.findall(r"\b((?:deploy|grafana|prometheus)/[\w./-]+\.(?:yml|json|py))\b", guide)
