@@ -30,14 +30,14 @@ demo: .venv/run ## run the exporter with a simulated organisation; needs no key
 	@$(BIN)/anthropic-exporter demo
 
 ##@ Test
-test: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/page/node_modules/.ready ## install what the tests need, then run every test
+test: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/page/node_modules/.ready tests/kubernetes/node_modules/.ready ## install what the tests need, then run every test
 	$(BIN)/python -m pytest
 
 check: quick slow ## what CI runs: quick, then slow
 
 quick: lint types security coverage ## lint, types, security, and the fast tests with branch coverage
 
-slow: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/page/node_modules/.ready ## every test that is not in quick
+slow: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/page/node_modules/.ready tests/kubernetes/node_modules/.ready ## every test that is not in quick
 	$(BIN)/python -m pytest -q $(addprefix --ignore=,$(FAST))
 
 unit: .venv/dev ## the fast tests: no process, no network
@@ -104,9 +104,10 @@ sbom: .venv/dev ## write the bill of materials of the package: dist/sbom.json
 golden-update: .venv/dev ## rewrite the golden pages after an intended change
 	GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q tests/golden
 
-docs: .venv/dev ## write the generated references and the dashboard
+docs: .venv/dev ## write the generated references, the dashboard and the PrometheusRule
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m grafana.generate
+	$(BIN)/python -m deploy.generate
 
 lock: ## pin all dependencies with hashes; needs uv
 	uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements.txt
@@ -127,6 +128,11 @@ tests/page/node_modules/.ready: tests/page/package-lock.json
 tests/dashboard/node_modules/.ready: tests/dashboard/package-lock.json
 	@echo "Installing Grafana's own libraries for the dashboard tests ..."
 	@cd tests/dashboard && npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error
+	@touch $@
+
+tests/kubernetes/node_modules/.ready: tests/kubernetes/package-lock.json
+	@echo "Installing kubectl for the tests of the Kubernetes manifests ..."
+	@cd tests/kubernetes && npm ci --ignore-scripts --legacy-peer-deps --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean: ## delete everything that make created
