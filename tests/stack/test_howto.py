@@ -39,3 +39,14 @@ def test_files_that_a_guide_names_exist(guide: str) -> None:
     """Its links are checked in test_docs.py."""
     files = re.findall(r"\b((?:deploy|grafana|prometheus)/[\w./-]+\.(?:ya?ml|json|py|service))\b", guide)
     assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+def test_prometheus_accepts_every_query() -> None:
+    """Each line of PromQL is valid. That its families exist is checked in test_docs.py."""
+    queries = [line for text in blocks("promql") for line in text.splitlines()]
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(queries)]
+    done = run(
+        "promtool", "check", "rules", "/dev/stdin", stdin=yaml.safe_dump({"groups": [{"name": "all", "rules": rules}]})
+    )
+    assert len(rules) >= 5
+    assert done.returncode == 0, done.stderr

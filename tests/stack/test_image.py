@@ -40,6 +40,12 @@ def test_the_labels_equal_the_package_metadata() -> None:
         assert f'org.opencontainers.image.{label}="{project[key]}"' in labels
 
 
+def test_the_image_needs_no_shell() -> None:
+    """What starts the exporter and what asks whether it is healthy are programs of its own environment."""
+    words = [stages()[-1].words(name) for name in ("ENTRYPOINT", "CMD", "HEALTHCHECK")]  # none is in shell form
+    assert [first for first, *_ in words] == ["anthropic-exporter", "serve", "python"]
+
+
 def test_only_copied_files_reach_the_build() -> None:
     """.dockerignore refuses everything but the sources of COPY, which exist: no key can get in by accident."""
     copies = [value.split()[:-1] for stage in stages() for value in stage.values("COPY") if "--from=" not in value]
