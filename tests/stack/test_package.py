@@ -144,7 +144,7 @@ def test_it_serves_checks_and_exports(installed: Path, tmp_path: Path) -> None:
         assert checked.returncode == 0, checked.stdout
         with subprocess.Popen([command], env=environ, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
             try:
-                page = get(next(found[0] for line in process.stderr or () if (found := ADDRESS.search(line))))
+                page = get(next(found[1] for line in process.stderr or () if (found := LISTENING.search(line))))
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.communicate(timeout=30)
@@ -163,7 +163,7 @@ def test_it_runs_the_demo(installed: Path, tmp_path: Path) -> None:
         command, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
-            url = next(found[0] for line in process.stdout or () if (found := ADDRESS.search(line)))
+            url = next(found[1] for line in process.stdout or () if (found := INVITATION.search(line)))
             wait_for(lambda: "\nanthropic_cost_usd{" in get(url))
         finally:
             process.send_signal(signal.SIGINT)
@@ -171,7 +171,8 @@ def test_it_runs_the_demo(installed: Path, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+LISTENING = re.compile(r"msg=listening .*(http://127\.0\.0\.1:\d+)")
+INVITATION = re.compile(r"organisation is at (http://127\.0\.0\.1:\d+)/")
 
 
 def get(url: str) -> str:

@@ -49,6 +49,7 @@ class Machine:
             "REGISTRY": "registry.example.test",
             "ANTHROPIC_BASE_URL": self.api_url,
             "ANTHROPIC_ADMIN_KEY_FILE": "/home/anthropic-admin-key",
+            "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         words = ["bwrap", "--unshare-user", "--uid", "0", "--gid", "0", "--bind", str(self.disk), "/"]
