@@ -188,4 +188,4 @@ def test_kubernetes(machine: Machine) -> None:
     assert "newName: registry.example.test/anthropic-exporter\n" in text
     assert "\ncomponents: [prometheus-operator]\n" in text
     assert machine.files("clone/deploy/kubernetes")["admin-key"] == 0o600
-    assert "kubectl apply -k deploy/kubernetes" in machine.calls()
+    assert "kubectl apply --server-side -k deploy/kubernetes" in machine.calls()
