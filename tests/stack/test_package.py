@@ -134,14 +134,16 @@ def test_a_folder_that_cannot_be_written_is_wrong_usage(
     )
 
 
-def test_it_serves_checks_and_exports(installed: Path, tmp_path: Path) -> None:
-    """`check` finds the reports readable, `serve` reads them, and `export` writes what was stored."""
+def test_it_checks_serves_and_exports(installed: Path, tmp_path: Path) -> None:
+    """`check` finds reports readable, `config` shows the settings, `serve` reads, `export` writes what is stored."""
     command = str(installed / "bin/anthropic-exporter")
     with upstream() as api:
         environ = environment(api.url)
         del environ["PYTHONPATH"]  # the repository's code
         checked = subprocess.run([command, "check"], env=environ, cwd=tmp_path, capture_output=True, check=False)
         assert checked.returncode == 0, checked.stdout
+        shown = subprocess.run([command, "config"], env=environ, cwd=tmp_path, capture_output=True, check=True)
+        assert api.url.encode() in shown.stdout
         with subprocess.Popen([command], env=environ, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
             try:
                 page = get(next(found[1] for line in process.stderr or () if (found := LISTENING.search(line))))
