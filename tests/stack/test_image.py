@@ -23,6 +23,7 @@ from tests.support import KEY
 
 SECRET = "run/secrets/anthropic_admin_key"
 SYSTEM_PATH = "/base/bin:/usr/local/bin:/usr/bin:/bin"
+LISTENING = re.compile(r"msg=listening .*http://(\S+)")
 NEEDED_BY_PIP = ("PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -79,7 +80,7 @@ def test_the_image_serves_with_a_read_only_root(tmp_path: Path) -> None:
         # bubblewrap forwards no signal, so both get it as one process group.
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
             try:
-                address = next(found[1] for line in process.stderr or () if (found := re.search(r"http://(\S+)", line)))
+                address = next(found[1] for line in process.stderr or () if (found := LISTENING.search(line)))
                 environment["EXPORTER_LISTEN_ADDRESS"] = address
                 subprocess.run(sandbox(mounts, environment, check), check=True, capture_output=True)
                 pages = [get(f"http://{address}{path}") for path in ("/", "/metrics")]
