@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import date
 from functools import partial
+from ipaddress import ip_address
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -28,6 +29,7 @@ API, SETTINGS = 1, 2
 RUNNING = "in use by the running exporter"
 NOT_TRIED = "not tried, for the reason above"
 PROBE_SECONDS = 4.0
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 Attempt = Callable[[], Coroutine[Any, Any, str]]
 
 
@@ -165,8 +167,17 @@ def _is_exporter(address: ListenAddress) -> bool:
     return any(_answers(address, tls=tls) for tls in (False, True))
 
 
+def _loopback(host: str) -> str:
+    """Return where a server on all interfaces can be reached; any other host as it is."""
+    try:
+        address = ip_address(host or "::")
+    except ValueError:
+        return host
+    return host if not address.is_unspecified else "localhost" if not host else LOOPBACK[address.version]
+
+
 def _answers(address: ListenAddress, *, tls: bool) -> bool:
-    host = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 - to connect to
+    host = _loopback(address.host)
     unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE  # its certificate is for another name
     connection = (
