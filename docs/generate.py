@@ -23,6 +23,10 @@ LEADS: Mapping[str, str] = {
     "has no series. The families of distinct users are one number per actor type and cannot be added. Families with a "
     "`user` are absent with `EXPORTER_USER_LABEL=none`; users beyond `EXPORTER_MAX_USERS` are summed into `other`.",
     "cost": "Two views of the same bill: never add the two families.",
+    "messages": "Several views of the same tokens, of which Claude Code's are a part: never add two families. "
+    "`token_type` is spelled as in `anthropic_cost_usd`, so cost divided by tokens is a price. `api_key_id` is `none` "
+    "where the API names no key, as for the Workbench and OAuth. For a key that may not read this report, "
+    "`anthropic_up` is 0.",
     "directory": "Joins ids to names.",
 }
 """What a reader must know of a report or listing, by its name."""

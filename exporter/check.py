@@ -15,7 +15,16 @@ from exporter import reports
 from exporter.api.paging import pages
 from exporter.api.transport import Transport
 from exporter.days import database
-from exporter.errors import ApiError, ApiTimeout, ApiUnauthorized, ApiUnreachable, ExporterError, SettingsError
+from exporter.errors import (
+    ApiError,
+    ApiForbidden,
+    ApiNotFound,
+    ApiTimeout,
+    ApiUnauthorized,
+    ApiUnreachable,
+    ExporterError,
+    SettingsError,
+)
 from exporter.model import DAY
 from exporter.reports.report import Listing, Report
 from exporter.service import listening, make_transport
@@ -36,7 +45,7 @@ Attempt = Callable[[], Coroutine[Any, Any, str]]
 class Finding(NamedTuple):
     """What was tried and how it went; `exit_code` is that of `serve` for the same cause."""
 
-    state: Literal["ok", "FAIL", "skip"]
+    state: Literal["ok", "none", "FAIL", "skip"]
     what: str
     detail: str
     exit_code: int = 0
@@ -69,7 +78,7 @@ async def api(transport: Transport, settings: Settings, today: date) -> AsyncIte
     """Yield what becomes of the key, the network, and each listing and report. Stops at the first error of all."""
     url = settings.anthropic_base_url + _proxy(settings.anthropic_base_url)
     reached, causes = False, set()
-    for what, attempt in _attempts(transport, today):
+    for what, attempt, optional in _attempts(transport, today):
         try:
             finding = Finding("ok", what, await attempt())
         except (ApiUnreachable, ApiTimeout) as error:
@@ -84,6 +93,9 @@ async def api(transport: Transport, settings: Settings, today: date) -> AsyncIte
             yield Finding("FAIL", "key", str(error), API)
             break
         except ApiError as error:
+            if optional and isinstance(error, ApiForbidden | ApiNotFound):
+                yield Finding("none", what, f"optional, and not for this key: {error}")
+                continue
             cause = re.sub(r"; request-id [^)]*", "", str(error))
             finding = Finding("FAIL", what, "same as above" if cause in causes else str(error), API)
             causes.add(cause)
@@ -109,12 +121,14 @@ def local(settings: Settings) -> Iterator[Finding]:
     yield _tried("port", partial(_port, address))
 
 
-def _attempts(transport: Transport, today: date) -> Iterator[tuple[str, Attempt]]:
+def _attempts(transport: Transport, today: date) -> Iterator[tuple[str, Attempt, bool]]:
+    """Yield (what, attempt, whether some keys may not read it)."""
     yesterday = today - DAY
     for listing in reports.listings():
-        yield f"{listing.name} listing", partial(_listing, transport, listing)
+        yield f"{listing.name} listing", partial(_listing, transport, listing), False
     for report in reports.reports():
-        yield f"{report.name} report for {yesterday}", partial(_day, transport, report, yesterday)
+        what = f"{report.name} report for {yesterday}"
+        yield what, partial(_day, transport, report, yesterday), report.optional
 
 
 async def _listing(transport: Transport, listing: Listing[Any]) -> str:

@@ -10,6 +10,7 @@ ExporterError
       ApiTimeout          no answer in time
       ApiUnreachable      no connection, or one that broke
     ApiRefused            another 4xx, or a redirect: the request itself is refused
+      ApiNotFound         404: no such thing, or not for this key
       ApiCursorRefused    400 or 410 to a page cursor
     ApiShapeChanged       a 200 whose body is not the documented report
   StoreError              the data folder cannot be used
@@ -90,6 +91,10 @@ class ApiRefused(ApiError):
     """A 4xx other than the above, or a redirect: sending the same request again will not help."""
 
     reason = "request"
+
+
+class ApiNotFound(ApiRefused):
+    """404: there is no such thing, or not for this key."""
 
 
 class ApiCursorRefused(ApiRefused):

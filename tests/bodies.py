@@ -9,7 +9,7 @@ from typing import Any, Self
 from exporter.api.paging import Answer
 from exporter.days.ledger import Ledger
 from exporter.errors import ApiShapeChanged
-from exporter.reports import claude_code, cost
+from exporter.reports import claude_code, cost, messages
 from exporter.reports.names import Names
 from exporter.reports.usage_rows import Actor, Row
 
@@ -96,8 +96,27 @@ def result(amount: str = "123.45", **changes: Any) -> dict[str, Any]:  # noqa: A
     }
 
 
+def message(output: int = 0, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return a result of usage_report/messages with `output` output tokens, twice as many of uncached input, and so on.
+
+    `changes` replace its fields.
+    """
+    return {
+        "uncached_input_tokens": 2 * output,
+        "output_tokens": output,
+        "cache_read_input_tokens": 3 * output,
+        "cache_creation": {"ephemeral_1h_input_tokens": 5 * output, "ephemeral_5m_input_tokens": 4 * output},
+        "server_tool_use": {"web_search_requests": 0},
+        "api_key_id": "apikey_1",
+        "workspace_id": "wrkspc_1",
+        "model": "opus",
+        "service_tier": "standard",
+        **changes,
+    }
+
+
 def bucket(of: date, *results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entry of one day of cost_report."""
+    """Return the entry of one day of cost_report or usage_report/messages."""
     return {
         "starting_at": f"{of}T00:00:00Z",
         "ending_at": f"{of + timedelta(days=1)}T00:00:00Z",
@@ -127,6 +146,11 @@ def cost_rows(*results: Mapping[str, Any], of: date = TODAY) -> list[cost.Row]:
     return cost.report().source.read([page(bucket(of, *results))], of, of)[of]  # type: ignore[return-value]
 
 
+def message_rows(*results: Mapping[str, Any], of: date = TODAY) -> list[messages.Row]:
+    """Return the rows of a page with results of one day."""
+    return messages.report().source.read([page(bucket(of, *results))], of, of)[of]  # type: ignore[return-value]
+
+
 def answer(*bodies: bytes) -> Answer:
     """Return bodies as the pages of one answer."""
     return Answer(bodies, hashlib.blake2b(b"".join(bodies)).hexdigest())
@@ -144,3 +168,10 @@ def take_cost(
 ) -> Mapping[date, ApiShapeChanged]:
     """Put a day of cost into a ledger; return the days that could not be read."""
     return ledger.take(ledger.reports["cost"], [of], answer(page(bucket(of, *results))), at)
+
+
+def take_messages(
+    ledger: Ledger, of: date, *results: Mapping[str, Any], at: datetime = NOW
+) -> Mapping[date, ApiShapeChanged]:
+    """Put a day of messages into a ledger; return the days that could not be read."""
+    return ledger.take(ledger.reports["messages"], [of], answer(page(bucket(of, *results))), at)

@@ -48,7 +48,7 @@ def expected_samples(
     max_users: int = 2000,
     user_label: UserLabel = "email",
 ) -> Samples:
-    """Return all samples of sections 2.1 to 2.5 that a page must show at `now` (UTC), the health of reports excepted.
+    """Return all samples of sections 2.1 to 2.6 that a page must show at `now` (UTC), the health of reports excepted.
 
     The key is the family and its labels, the value is exact. `user_label` is `email`, `none`, or a function from a
     name to its label, as for `hash`. Of more than `max_users` users the most expensive keep their name.
@@ -64,6 +64,7 @@ def expected_samples(
     _daily(samples, days, uses)
     for day in days:
         _costs(samples, day, organization.cost_results(day, now))
+        _messages(samples, day, organization.messages_results(day, now))
     _distinct(samples, today, uses)
     if user_label != "none":
         _users(samples, uses, max_users, user_label)
@@ -191,6 +192,24 @@ def _costs(samples: _Sums, day: date, results: Iterable[Mapping[str, Any]]) -> N
         samples.add("anthropic_cost_usd", dollars, date=str(day), **line)
         workspace = result["workspace_id"] or "default"
         samples.add("anthropic_workspace_cost_usd", dollars, date=str(day), workspace_id=workspace)
+
+
+def _messages(samples: _Sums, day: date, results: Iterable[Mapping[str, Any]]) -> None:
+    """Add the tokens of the whole API: by model, workspace and tier on a day, and by key over all days."""
+    samples.add("anthropic_web_searches", 0, date=str(day))
+    for result in results:
+        on, tier = {"date": str(day)}, result["service_tier"] or "none"
+        key, model = result["api_key_id"] or "none", result["model"] or "none"
+        samples.add("anthropic_web_searches", result["server_tool_use"]["web_search_requests"], **on)
+        counts = {kind: result[kind] for kind in ("uncached_input_tokens", "output_tokens", "cache_read_input_tokens")}
+        for kind, count in result["cache_creation"].items():
+            counts[f"cache_creation.{kind}"] = count
+        for kind, count in counts.items():
+            workspace = result["workspace_id"] or "default"
+            samples.add("anthropic_tokens", count, model=model, token_type=kind, **on)
+            samples.add("anthropic_workspace_tokens", count, workspace_id=workspace, token_type=kind, **on)
+            samples.add("anthropic_service_tier_tokens", count, service_tier=tier, **on)
+            samples.add("anthropic_api_key_tokens", count, api_key_id=key, model=model, token_type=kind)
 
 
 def _distinct(samples: _Sums, today: date, uses: Iterable[_Use]) -> None:

@@ -184,8 +184,8 @@ class Ledger:
             log.warning("stored sums do not fit the stored days: adding them up again", report=report.name)
 
     def holds(self, day: date) -> bool:
-        """Return whether every report has this day."""
-        return all(day in self._store.entries(name) for name in self.reports)
+        """Return whether every report has this day, except optional ones, which the key may not be able to read."""
+        return all(day in self._store.entries(name) for name, report in self.reports.items() if not report.optional)
 
     def prune(self, window: Window) -> None:
         """Delete stored days before the window that are not on the page, and store sums. Raises StoreError."""

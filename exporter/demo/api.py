@@ -21,8 +21,10 @@ from exporter.demo.bodies import Bodies
 from exporter.demo.cursors import Cursor
 from exporter.demo.organization import COST_DELAY, FINAL_AFTER, USAGE_DELAY, Organization
 from exporter.demo.refusals import DATE_RANGE, FINAL_ANSWER, Query, Refusal, refuse
+from exporter.demo.story import View
 
-BOTH_GROUPS = frozenset({"description", "workspace_id"})
+COST_GROUPS = frozenset({"description", "workspace_id"})
+MESSAGES_GROUPS = frozenset({"api_key_id", "workspace_id", "model", "service_tier"})
 _DAY = timedelta(days=1)
 _CACHE_BYTES = 256 << 20
 
@@ -35,6 +37,7 @@ def create_api(organization: Organization, *, now: Callable[[], datetime], key: 
             Route("/v1/organizations/me", endpoints.me),
             Route("/v1/organizations/workspaces", endpoints.workspaces),
             Route("/v1/organizations/usage_report/claude_code", endpoints.claude_code),
+            Route("/v1/organizations/usage_report/messages", endpoints.messages),
             Route("/v1/organizations/cost_report", endpoints.cost_report),
         ],
         middleware=[Middleware(Guard, key=key)],
@@ -78,19 +81,27 @@ class _Endpoints:
         return _page(request, data, cursor if cursor.offset + 1 < pages else None, 1)
 
     async def cost_report(self, request: Request) -> Response:
-        """Serve /cost_report: one entry per day, oldest first, with days without cost and without future days."""
+        """Serve /cost_report."""
+        return self._buckets(request, COST_GROUPS, self._bodies.cost_results)
+
+    async def messages(self, request: Request) -> Response:
+        """Serve /usage_report/messages."""
+        return self._buckets(request, MESSAGES_GROUPS, self._bodies.messages_results)
+
+    def _buckets(self, request: Request, groups: frozenset[str], results: Callable[[View], bytes]) -> Response:
+        """Return one entry per day, oldest first, with days without results and without future days."""
         query = Query(request.query_params, {"starting_at", "ending_at", "bucket_width", "group_by[]", "limit", "page"})
         if query.text("bucket_width") not in {None, "1d"}:
             raise Refusal(400, "bucket_width: allowed is 1d")
         first, after = self._bounds(query)
-        if query.many("group_by[]") != BOTH_GROUPS:
-            raise Refusal(400, f"group_by[]: this simulation groups by {' and '.join(sorted(BOTH_GROUPS))}")
+        if query.many("group_by[]") != groups:
+            raise Refusal(400, f"group_by[]: this simulation groups by {' and '.join(sorted(groups))}")
         limit = query.number("limit", 7, 31)
         cursor = cursors.read(request) or self._first(after - _DAY)
         after = min(after, cursor.boundary.date() + _DAY)
         days = [first + number * _DAY for number in range((after - first).days)]
         shown = days[cursor.offset : cursor.offset + limit]
-        data = b",".join(self._cost_entry(day, cursor) for day in shown)
+        data = b",".join(self._entry(day, cursor, results) for day in shown)
         return _page(request, data, cursor if cursor.offset + limit < len(days) else None, limit)
 
     def _bounds(self, query: Query) -> tuple[date, date]:
@@ -108,10 +119,10 @@ class _Endpoints:
         settled = datetime.combine(newest, time(), UTC) + FINAL_AFTER
         return Cursor(0, min(self._now().replace(second=0, microsecond=0), settled), self._organization.revision)
 
-    def _cost_entry(self, day: date, cursor: Cursor) -> bytes:
+    def _entry(self, day: date, cursor: Cursor, results: Callable[[View], bytes]) -> bytes:
         view = self._organization.view(day, cursor.boundary - COST_DELAY, cursor.boundary, cursor.revision)
         bounds = f'{{"starting_at":"{day}T00:00:00Z","ending_at":"{day + _DAY}T00:00:00Z","results":'
-        return bounds.encode() + self._bodies.cost_results(view) + b"}"
+        return bounds.encode() + results(view) + b"}"
 
 
 def _page(request: Request, data: bytes, cursor: Cursor | None, step: int) -> Response:

@@ -37,6 +37,14 @@ class Bodies:
 
         return zlib.decompress(self._piece(("cost", view), pieces)[0])
 
+    def messages_results(self, view: View) -> bytes:
+        """Return the results of one day of messages as a JSON list."""
+
+        def pieces() -> list[bytes]:
+            return [_encoded(self._organization.messages_of(view))]
+
+        return zlib.decompress(self._piece(("messages", view), pieces)[0])
+
     def _piece(self, key: Hashable, make: Callable[[], list[bytes]]) -> list[bytes]:
         if key in self._kept:
             self._kept.move_to_end(key)

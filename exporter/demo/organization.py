@@ -6,10 +6,10 @@ from decimal import Decimal
 from functools import cache, lru_cache
 
 from exporter.demo.people import people as make_people
-from exporter.demo.records import ORGANIZATION_ID, Record, cost_result, usage_records, workspaces
+from exporter.demo.records import ORGANIZATION_ID, Record, cost_result, messages_results, usage_records, workspaces
 from exporter.demo.sessions import MINUTES, Session, day_sessions
 from exporter.demo.story import Story, View
-from exporter.demo.traffic import PROTOTYPE_DAYS, Line, billed_units
+from exporter.demo.traffic import PROTOTYPE_DAYS, Use, billed_units, used_units
 
 USAGE_DELAY = timedelta(hours=1)
 """Records younger than this are withheld (Claude Code Analytics API guide)."""
@@ -40,7 +40,7 @@ class Organization:
         # A day is requested again for its next page, or a minute later: keep the sessions of as many days as fit.
         days = max(3, _CACHED_PERSON_DAYS // max(1, people))
         self._sessions = lru_cache(maxsize=days)(self._make_sessions)
-        self._final_bill = cache(self._make_bill)
+        self._final_use = cache(self._make_use)
 
     @property
     def revision(self) -> int:
@@ -62,6 +62,13 @@ class Organization:
         """
         return self.costs_of(self.view(day, now - COST_DELAY, now))
 
+    def messages_results(self, day: date, now: datetime) -> list[Record]:
+        """Return the results of `usage_report/messages` for a UTC day at `now`, grouped by key, workspace, model, tier.
+
+        A combination may have several results, as the API has at times.
+        """
+        return self.messages_of(self.view(day, now - COST_DELAY, now))
+
     def view(self, day: date, known_until: datetime, now: datetime, revision: int | None = None) -> View:
         """Return what of a day is visible at `now`: what ended before `known_until`.
 
@@ -81,11 +88,13 @@ class Organization:
 
     def costs_of(self, view: View) -> list[Record]:
         """Return the cost results of a view, ordered by their dimensions."""
-        if not view.factor or not view.minute:
-            return []
-        bill = self._final_bill(view._replace(factor=Decimal(1))) if view.final else self._make_bill(view)
+        bill = billed_units(self._used(view))
         ordered = sorted(bill.items(), key=lambda item: tuple(part or "" for part in item[0]))
         return [cost_result(line, units, view.factor) for line, units in ordered if units]
+
+    def messages_of(self, view: View) -> list[Record]:
+        """Return the message results of a view: the tokens and searches that its bill counts."""
+        return messages_results(self._used(view), view.factor)
 
     def me(self) -> Record:
         """Return `/v1/organizations/me`."""
@@ -99,6 +108,11 @@ class Organization:
     def _make_sessions(self, day: date) -> tuple[Session, ...]:
         return day_sessions(self.story.day(day), self.people, self.seed)
 
-    def _make_bill(self, view: View) -> Counter[Line]:
+    def _used(self, view: View) -> Counter[Use]:
+        if not view.factor or not view.minute:
+            return Counter()
+        return self._final_use(view._replace(factor=Decimal(1))) if view.final else self._make_use(view)
+
+    def _make_use(self, view: View) -> Counter[Use]:
         story_day, sessions = self.story.day(view.day), self._sessions(view.day)
-        return billed_units(story_day, view, sessions, people=len(self.people), seed=self.seed)
+        return used_units(story_day, view, sessions, people=len(self.people), seed=self.seed)

@@ -1,6 +1,6 @@
 """Sessions and billed lines in the shapes of the Admin API: records, results, workspaces."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -9,7 +9,7 @@ from typing import Any
 from exporter.demo import prices
 from exporter.demo.people import CLAUDE_CODE, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT, Source
 from exporter.demo.sessions import FINAL, Session
-from exporter.demo.traffic import Line, grains
+from exporter.demo.traffic import Line, Use, grains
 
 ORGANIZATION_ID = "7c1f0e52-3a6b-4d0e-9f3e-2b8c55d0a911"
 _TOOLS = ("edit_tool", "multi_edit_tool", "write_tool", "notebook_edit_tool")
@@ -82,6 +82,49 @@ def cost_result(line: Line, units: int, factor: Decimal) -> Record:
         "context_window": line.context_window,
         "inference_geo": line.inference_geo,
         "workspace_id": line.workspace_id,
+    }
+
+
+def messages_results(used: Mapping[Use, int], factor: Decimal) -> list[Record]:
+    """Return the results of `usage_report/messages`, grouped by key, workspace, model and tier.
+
+    Each context window has a result of its own. Web searches were made by Sonnet.
+    """
+    groups: dict[tuple[str | None, ...], dict[str, int]] = {}
+    for (key, line), units in used.items():
+        model = prices.SONNET if line.cost_type == "web_search" else line.model
+        if model is None:
+            continue
+        group = groups.setdefault(
+            (key, line.workspace_id, model, line.service_tier or "standard", line.context_window), {}
+        )
+        kind = line.token_type or line.cost_type
+        group[kind] = group.get(kind, 0) + units
+    ordered = sorted(groups.items(), key=lambda item: tuple(part or "" for part in item[0]))
+    return [_messages_result(key, units, Fraction(factor)) for key, units in ordered if any(units.values())]
+
+
+def _messages_result(key: tuple[str | None, ...], units: Mapping[str, int], factor: Fraction) -> Record:
+    def count(kind: str) -> int:
+        return int(units.get(kind, 0) * factor + Fraction(1, 2))
+
+    return {
+        "uncached_input_tokens": count(prices.UNCACHED),
+        "cache_creation": {
+            "ephemeral_1h_input_tokens": count(prices.CACHE_1H),
+            "ephemeral_5m_input_tokens": count(prices.CACHE_5M),
+        },
+        "cache_read_input_tokens": count(prices.CACHE_READ),
+        "output_tokens": count(prices.OUTPUT),
+        "server_tool_use": {"web_search_requests": count("web_search")},
+        "api_key_id": key[0],
+        "workspace_id": key[1],
+        "model": key[2],
+        "service_tier": key[3],
+        "context_window": None,
+        "inference_geo": None,
+        "account_id": None,
+        "service_account_id": None,
     }
 
 

@@ -1,14 +1,14 @@
-"""API traffic beside Claude Code, and the bill: what each line of `cost_report` counts, in whole units.
+"""API traffic beside Claude Code, and its use: how many units of each line of the bill each API key has used.
 
-A *line* is one combination of the report's dimensions; its units are tokens, searches or tenths of hours.
+A *line* is one combination of the dimensions of `cost_report`; its units are tokens, searches or tenths of hours.
 """
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from exporter.demo import prices
+from exporter.demo import keys, prices
 from exporter.demo.people import DEFAULT_WORKSPACE, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT
 from exporter.demo.sessions import FINAL, MINUTES, Session
 from exporter.demo.story import NEWCOMER_DAYS, StoryDay, View
@@ -34,9 +34,17 @@ class Line(NamedTuple):
     inference_geo: str | None = None
 
 
+class Use(NamedTuple):
+    """A line of the bill and the API key that used it; None for the Workbench and OAuth."""
+
+    api_key_id: str | None
+    line: Line
+
+
 class Stream(NamedTuple):
     """A steady use of the API: units of a full working day by line, over the hours of the day."""
 
+    api_key_id: str | None
     units: tuple[tuple[Line, int], ...]
     hours: tuple[int, ...]
     since: int | None = None
@@ -56,21 +64,29 @@ def _tokens(
 
 
 STREAMS = (
-    Stream(_tokens(SUPPORT, prices.SONNET, "standard", "us", (14_000, 4_600, 62_000, 900, 5_200)), _BUSINESS),
-    Stream(_tokens(SUPPORT, prices.HAIKU, "standard", "not_available", (21_000, 5_200, 30_000, 0, 0)), _BUSINESS),
-    Stream(_tokens(SUPPORT, prices.HAIKU, "batch", "us", (30_000, 3_900, 0, 0, 0)), _NIGHT),
-    Stream(((Line(SUPPORT, "web_search"), 640), (Line(SUPPORT, "session_usage"), 310)), _BUSINESS),
-    Stream(_tokens(RESEARCH, prices.OPUS, "batch", "global", (9_000, 2_600, 0, 0, 0)), _NIGHT),
     Stream(
+        keys.CHAT, _tokens(SUPPORT, prices.SONNET, "standard", "us", (14_000, 4_600, 62_000, 900, 5_200)), _BUSINESS
+    ),
+    Stream(
+        keys.ROUTER,
+        _tokens(SUPPORT, prices.HAIKU, "standard", "not_available", (21_000, 5_200, 30_000, 0, 0)),
+        _BUSINESS,
+    ),
+    Stream(keys.SUMMARIES, _tokens(SUPPORT, prices.HAIKU, "batch", "us", (30_000, 3_900, 0, 0, 0)), _NIGHT),
+    Stream(keys.CHAT, ((Line(SUPPORT, "web_search"), 640), (Line(SUPPORT, "session_usage"), 310)), _BUSINESS),
+    Stream(keys.EVALUATION, _tokens(RESEARCH, prices.OPUS, "batch", "global", (9_000, 2_600, 0, 0, 0)), _NIGHT),
+    Stream(
+        keys.NOTEBOOKS,
         _tokens(RESEARCH, prices.NEWCOMER, "standard", "global", (2_100, 600, 900, 0, 240)),
         _FLAT,
         -NEWCOMER_DAYS,
     ),
-    Stream(((Line(RESEARCH, "code_execution"), 420),), _BUSINESS),
-    Stream(_tokens(PLATFORM, prices.SONNET, "standard", "global", (3_000, 700, 9_000, 120, 700)), _FLAT),
-    Stream(_tokens(DEFAULT_WORKSPACE, prices.SONNET, "standard", "global", (1_900, 420, 0, 0, 0)), _BUSINESS),
-    Stream(((Line(DEFAULT_WORKSPACE, "web_search"), 25),), _BUSINESS),
+    Stream(keys.NOTEBOOKS, ((Line(RESEARCH, "code_execution"), 420),), _BUSINESS),
+    Stream(keys.SEARCH, _tokens(PLATFORM, prices.SONNET, "standard", "global", (3_000, 700, 9_000, 120, 700)), _FLAT),
+    Stream(None, _tokens(DEFAULT_WORKSPACE, prices.SONNET, "standard", "global", (1_900, 420, 0, 0, 0)), _BUSINESS),
+    Stream(None, ((Line(DEFAULT_WORKSPACE, "web_search"), 25),), _BUSINESS),
     Stream(
+        keys.PROTOTYPE,
         _tokens(PROTOTYPE, prices.HAIKU, "standard", "global", (4_000, 900, 0, 0, 0)),
         _FLAT,
         None,
@@ -79,20 +95,29 @@ STREAMS = (
 )
 
 
-def billed_units(day: StoryDay, view: View, sessions: Iterable[Session], *, people: int, seed: int) -> Counter[Line]:
-    """Return the units of each line of a day's bill, as a view shows it.
+def used_units(day: StoryDay, view: View, sessions: Iterable[Session], *, people: int, seed: int) -> Counter[Use]:
+    """Return the units of each line of a day's bill by API key, as a view shows them.
 
     Before the day is final, late sessions are missing, some are counted twice, and streams are a little off.
     """
-    units: Counter[Line] = Counter()
+    units: Counter[Use] = Counter()
     for session in sessions:
         permille = FINAL if view.final else session.early
         if session.ended < view.minute and permille and session.source.customer_type == "api":
+            key = keys.id_of(session.source.name) if session.source.actor_type == "api_actor" else None
             for line, tokens in _session_units(session):
-                units[line] += (tokens * permille + 500) // 1000
+                units[Use(key, line)] += (tokens * permille + 500) // 1000
     rng = random.Random(f"traffic {seed} {day.date.isoformat()}")
-    for line, number in _stream_units(day, view, people, rng.random):
-        units[line] += number
+    for use, number in _stream_units(day, view, people, rng.random):
+        units[use] += number
+    return units
+
+
+def billed_units(used: Mapping[Use, int]) -> Counter[Line]:
+    """Return the units of each line of a day's bill."""
+    units: Counter[Line] = Counter()
+    for use, number in used.items():
+        units[use.line] += number
     return units
 
 
@@ -117,7 +142,7 @@ def _session_units(session: Session) -> Iterator[tuple[Line, int]]:
             )
 
 
-def _stream_units(day: StoryDay, view: View, people: int, draw: Callable[[], float]) -> Iterator[tuple[Line, int]]:
+def _stream_units(day: StoryDay, view: View, people: int, draw: Callable[[], float]) -> Iterator[tuple[Use, int]]:
     if day.closed:
         return
     for stream in STREAMS:
@@ -127,7 +152,10 @@ def _stream_units(day: StoryDay, view: View, people: int, draw: Callable[[], flo
         permille = noise if view.final else noise * error // FINAL
         for line, full in stream.units:
             whole = round(full * day.traffic * people / _USUAL_PEOPLE) * permille // 1000
-            yield line, whole * _elapsed(stream.hours, view.minute) // _elapsed(stream.hours, MINUTES)
+            yield (
+                Use(stream.api_key_id, line),
+                whole * _elapsed(stream.hours, view.minute) // _elapsed(stream.hours, MINUTES),
+            )
 
 
 def _flows(stream: Stream, offset: int) -> bool:

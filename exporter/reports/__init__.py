@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from exporter.model import Family
-from exporter.reports import claude_code, cost, directory, health
+from exporter.reports import claude_code, cost, directory, health, messages
 from exporter.reports.names import Names
 from exporter.reports.report import Listing, Report
 
 
 def reports(names: Names = Names(), max_users: int = 2000) -> tuple[Report[Any], ...]:  # noqa: B008 - immutable
     """Return every report, with users named as `names` says and at most `max_users` of them by name."""
-    return claude_code.report(names, max_users), cost.report()
+    return claude_code.report(names, max_users), cost.report(), messages.report()
 
 
 def listings() -> tuple[Listing[Any], ...]:

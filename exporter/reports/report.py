@@ -76,6 +76,8 @@ class Report(Generic[Row]):
     row: type[Row]
     format: str
     view: Callable[[], View[Row]]
+    optional: bool = False
+    """Whether some keys may not read it: `check` then succeeds all the same."""
 
     @cached_property
     def _decoder(self) -> "msgspec.json.Decoder[list[Row]]":

@@ -16,6 +16,8 @@ from exporter.reports.report import Report
 SETTLED = timedelta(days=7)
 """The age from which a day is imported."""
 _PREFIXES = ("anthropic_claude_code_", "anthropic_", "daily_")
+_OTHER_NAMES = {"anthropic_tokens": "api_tokens"}
+"""`anthropic_daily_tokens` has been the name for those of Claude Code."""
 
 
 def openmetrics(
@@ -40,6 +42,7 @@ def openmetrics(
 
 def daily_name(family: str) -> str:
     """Return the name of a family's daily series: `anthropic_daily_cost_usd` for `anthropic_cost_usd`."""
+    family = _OTHER_NAMES.get(family, family)
     for prefix in _PREFIXES:
         family = family.removeprefix(prefix)
     return f"anthropic_daily_{family}"

@@ -12,6 +12,7 @@ from exporter.api.transport import Transport
 from exporter.reports import NAMES
 from exporter.settings import load
 from exporter.telemetry import Telemetry
+from tests.bodies import bucket, message, page
 from tests.contract.samples import answer, body
 
 pytestmark = pytest.mark.anyio
@@ -23,6 +24,7 @@ REACHED = [
     "ok    network: https://api.example.test answers",
     "ok    key: accepted, from ANTHROPIC_ADMIN_KEY",
 ]
+MESSAGES = page(bucket(date(2026, 11, 20), message(1)))
 
 
 @pytest.fixture
@@ -40,7 +42,12 @@ async def api() -> AsyncIterator[Transport]:
 
 
 async def lines(
-    api: Transport, *, usage: httpx.Response, cost: httpx.Response, me: httpx.Response | None = None
+    api: Transport,
+    *,
+    usage: httpx.Response,
+    cost: httpx.Response,
+    messages: httpx.Response | None = None,
+    me: httpx.Response | None = None,
 ) -> list[str]:
     """Return what `check` finds when the reports answer like this."""
     settings = load(None, {"anthropic_base_url": "https://api.example.test"}, key=KEY)
@@ -49,6 +56,7 @@ async def lines(
         router.get("/workspaces").mock(return_value=answer("workspaces_list"))
         router.get("/usage_report/claude_code").mock(return_value=usage)
         router.get("/cost_report").mock(return_value=cost)
+        router.get("/usage_report/messages").mock(return_value=messages or httpx.Response(200, content=MESSAGES))
         return [str(finding) async for finding in check.api(api, settings, TODAY)]
 
 
@@ -60,6 +68,7 @@ async def test_all_is_well(api: Transport) -> None:
         "ok    directory listing: 1 anthropic_organization_info, 4 anthropic_workspace_info",
         "ok    claude_code report for 2026-11-20: 2 rows",
         "ok    cost report for 2026-11-20: 3 rows",
+        "ok    messages report for 2026-11-20: 1 rows",
     ]
 
 
@@ -76,7 +85,7 @@ async def test_a_key_of_the_wrong_kind(api: Transport) -> None:
         "FAIL  claude_code report for 2026-11-20: HTTP 403 (permission_error: Missing required scopes."
     )
     assert said[3].endswith("This looks like a key for the Messages API; an Admin key begins with sk-ant-admin.")
-    assert said[4:] == ["ok    cost report for 2026-11-20: 3 rows"]
+    assert [line[:4] for line in said[4:]] == ["ok  ", "ok  "]
 
 
 async def test_a_day_that_cannot_be_read(api: Transport) -> None:
@@ -87,6 +96,7 @@ async def test_a_day_that_cannot_be_read(api: Transport) -> None:
     assert said[3:] == [
         "FAIL  claude_code report for 2026-11-20: data[0]: Object missing required field `date`",
         "FAIL  cost report for 2026-11-20: data[0].results[0].currency: Invalid enum value",
+        "ok    messages report for 2026-11-20: 1 rows",
     ]
 
 
@@ -96,7 +106,19 @@ async def test_a_listing_that_cannot_be_read(api: Transport) -> None:
     said = await lines(api, usage=answer("claude_code_empty_day"), cost=cost, me=answer("error_500"))
     assert said[:2] == REACHED
     assert said[2].startswith("FAIL  directory listing: HTTP 500 (api_error: Internal server error;")
-    assert [line[:4] for line in said[3:]] == ["ok  ", "ok  "]
+    assert [line[:4] for line in said[3:]] == ["ok  ", "ok  ", "ok  "]
+
+
+@pytest.mark.parametrize("refusal", ["error_403_scope", "error_404_beta_header_missing"])
+async def test_an_optional_report_that_is_not_for_this_key(api: Transport, refusal: str) -> None:
+    """It is said why, and the check succeeds; another failure of the same report is one."""
+    given = {"usage": answer("claude_code_empty_day"), "cost": answer("cost_report_grouped_page2")}
+    said = await lines(api, **given, messages=answer(refusal))
+    assert said[5].startswith("none  messages report for 2026-11-20: optional, and not for this key: HTTP 40")
+    assert not [line for line in said if line.startswith("FAIL")]
+    given = {"usage": answer("claude_code_empty_day"), "cost": answer("cost_report_grouped_page2")}
+    said = await lines(api, **given, messages=answer("error_500"))
+    assert said[5].startswith("FAIL  messages report for 2026-11-20: HTTP 500")
 
 
 async def test_a_refused_key_is_one_line(api: Transport) -> None:
@@ -111,9 +133,10 @@ async def test_a_refused_key_is_one_line(api: Transport) -> None:
 async def test_the_same_cause_is_said_once(api: Transport) -> None:
     """However many reports have it, and whatever the request-id."""
     failed = answer("error_500")
-    said = await lines(api, usage=failed, cost=answer("error_500"), me=answer("error_500"))
+    said = await lines(api, usage=failed, cost=answer("error_500"), messages=failed, me=answer("error_500"))
     assert "HTTP 500" in said[2]
-    assert said[3:] == [f"FAIL  {name} report for 2026-11-20: same as above" for name in ("claude_code", "cost")]
+    reports = ("claude_code", "cost", "messages")
+    assert said[3:] == [f"FAIL  {name} report for 2026-11-20: same as above" for name in reports]
 
 
 @pytest.mark.parametrize(

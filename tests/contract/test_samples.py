@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import ApiShapeChanged
-from exporter.reports import claude_code, cost, directory
+from exporter.reports import claude_code, cost, directory, messages
 from exporter.reports.usage_rows import Actor, Model, Row, Tool
 from tests.contract.samples import FOLDER, NOT_READ, body
 
@@ -132,6 +132,31 @@ COST: dict[str, dict[date, list[cost.Row]]] = {
 }
 
 
+MESSAGES: dict[str, dict[date, list[messages.Row]]] = {
+    "usage_messages_grouped_1d": {
+        DAY: [
+            messages.Row(
+                *("apikey_01SIM1111111111111111111", PLATFORM, "claude-opus-5", "standard"),
+                (700_000, 210_000, 5_000_000, 120_000, 0),
+                10,
+            ),
+            messages.Row(
+                *("apikey_01SIM2222222222222222222", "default", "claude-sonnet-5", "priority_on_demand"),
+                (12_000, 900, 0, 0, 0),
+                0,
+            ),
+            messages.Row("none", "default", "claude-sonnet-5", "batch", (90_000, 30_000, 0, 0, 0), 0),
+        ]
+    },
+    "usage_messages_ungrouped_1d": {
+        date(2026, 11, 19): [
+            messages.Row("none", "default", "none", "none", (1_500_000, 420_000, 9_100_000, 310_000, 20_000), 23)
+        ],
+        DAY: [],
+    },
+}
+
+
 def read_usage(name: str, day: date) -> Sequence[object]:
     """Return the rows of a sample."""
     return claude_code.report().source.read([body(name)], day, day)[day]  # type: ignore[return-value]
@@ -157,6 +182,17 @@ def test_cost_samples_give_these_rows(name: str) -> None:
     assert repr(found) == repr({day: sorted(rows) for day, rows in COST[name].items()})
 
 
+def read_messages(name: str) -> Mapping[date, Sequence[object] | ApiShapeChanged]:
+    """Return the rows of a sample by day."""
+    return messages.report().source.read([body(name)], date(2026, 11, 1), DAY)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages_samples_give_these_rows(name: str) -> None:
+    """Literal rows by day; an empty day is there, and is empty."""
+    assert read_messages(name) == MESSAGES[name]
+
+
 def test_the_directory_samples_give_these_names() -> None:
     """The archived workspace too: its past cost has its name."""
     me = directory._decode_organization(body("organizations_me"))
@@ -172,7 +208,8 @@ def test_the_directory_samples_give_these_names() -> None:
 @pytest.mark.parametrize("name", NOT_READ)
 def test_no_row_is_taken_from_another_report(name: str) -> None:
     """Our readers refuse it. A list that is empty tells nobody what it is of."""
-    for read in (lambda: [read_usage(name, DAY)], lambda: read_cost(name).values()):
+    reads = (lambda: [read_usage(name, DAY)], lambda: read_cost(name).values(), lambda: read_messages(name).values())
+    for read in reads:
         with suppress(ApiShapeChanged):
             assert all(isinstance(found, ApiShapeChanged) or found == [] for found in read())
 

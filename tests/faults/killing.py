@@ -16,7 +16,7 @@ from exporter.model import Window
 from exporter.reports import listings, reports
 from tests.integration.processes import Upstream, environment, forked, wait_for
 from tests.oracle import Samples, scrape_samples
-from tests.support import of_report
+from tests.support import REPORTS, of_report
 
 WINDOW_DAYS = 20
 LONGEST_FILL = 0.6
@@ -51,7 +51,7 @@ def kill_at_random(api: Upstream, folder: Path, *, kills: int, seed: int) -> Fig
         assert len(lost) <= UNDER_WAY, lost
         asked_for += len(asked)
         found += len(days)
-        if len(days) == 2 * api.window_days:
+        if len(days) == len(REPORTS) * api.window_days:
             filled, folders = filled + 1, folders + 1
     return Figures(kills, filled, found, asked_for)
 

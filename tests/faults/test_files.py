@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from exporter.days.database import FILE
 from exporter.demo.organization import Organization
 from tests.integration.processes import environment, forked, started, upstream, wait_for
-from tests.support import DAY, TODAY, Api, MovableTime, api_of, matching
+from tests.support import DAY, TODAY, Api, MovableTime, api_of, fill_requests, matching
 
 YESTERDAY = TODAY - DAY
 WINDOW = 3
@@ -45,7 +45,7 @@ async def test_a_damaged_file(tmp_path: Path, damage: Callable[[Path], None]) ->
         await fill(api, tmp_path)
         damage(tmp_path / FILE)
         with capture_logs() as lines:
-            assert await fill(api, tmp_path) == WINDOW + 1 + 2
+            assert await fill(api, tmp_path) == fill_requests(WINDOW) + 2
         (line,) = matching(lines, log_level="warning")
         event = "day store is damaged: starting with an empty one, all days will be fetched again"
         assert (line["event"], line["file"]) == (event, str(tmp_path / FILE))
@@ -100,7 +100,10 @@ def test_a_read_only_folder(tmp_path: Path, existing: bool) -> None:  # noqa: FB
 
 @pytest.mark.anyio
 async def test_a_full_disk(tmp_path: Path) -> None:
-    """Days that cannot be written are shown and kept in memory, with one line and a counter, and written later."""
+    """Days that cannot be written are shown and kept in memory, and written later.
+
+    They are counted; a line says when it begins. A day that fits may end it for a moment.
+    """
     async with api_of(Organization(TODAY, people=6), MovableTime(), exporter_window_days=WINDOW) as api:
         async with api.exporter(tmp_path) as exporter:
             await exporter.fill()
@@ -117,8 +120,9 @@ async def test_a_full_disk(tmp_path: Path) -> None:
                 await exporter.scrape()
                 await exporter.fill()
                 assert api.wrong(exporter) == []
-            assert len(matching(lines, log_level="warning")) == 1
-            assert exporter.own("store_failures_total") >= 2  # type: ignore[operator]
+            failures = exporter.own("store_failures_total") or 0
+            assert failures >= 2
+            assert 1 <= len(matching(lines, log_level="warning")) < failures
             db.execute("PRAGMA max_page_count = 100000")
             await exporter.scrape_later()
             assert api.wrong(exporter) == []

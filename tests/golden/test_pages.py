@@ -43,7 +43,7 @@ def put_names(ledger: Ledger, organization: tuple[str, str], workspaces: dict[st
 
 def empty(ledger: Ledger) -> Published:
     """Nothing was read, and nothing was tried."""
-    return ledger.publish(WINDOW, {"claude_code": None, "cost": None})
+    return ledger.publish(WINDOW, dict.fromkeys(WORKED))
 
 
 def one_day(ledger: Ledger) -> Published:
@@ -67,7 +67,7 @@ def after_failure(ledger: Ledger) -> Published:
     for age in range(3):
         take_cost(ledger, day(age), *([result("99.5")] if age else []))
     ledger.publish(WINDOW, WORKED)
-    return ledger.publish(WINDOW, {"claude_code": False, "cost": True})
+    return ledger.publish(WINDOW, WORKED | {"claude_code": False})
 
 
 def folded(ledger: Ledger) -> Published:

@@ -13,9 +13,11 @@ from exporter.exposition.encoder import encode, header
 from exporter.model import Family, Sample
 from exporter.reports.claude_code import NAME, ClaudeCodeUsage
 from exporter.reports.report import Report
-from tests.support import TODAY, Api, Exporter, MovableTime
+from tests.support import REPORTS, TODAY, WARM_REQUESTS, Api, Exporter, MovableTime
 
 pytestmark = pytest.mark.anyio
+DAYS = 2 * len(REPORTS)
+"""Days that a warm refresh reads: today and yesterday of each report."""
 ALWAYS = 3
 """Distinct users, joins and health are rendered for every page; a refresh within a second makes one."""
 
@@ -39,17 +41,17 @@ def pieces(exporter: Exporter) -> int:
     return exporter.refresher.ledger.pieces.rendered
 
 
-async def test_a_refresh_in_which_nothing_changed_is_four_requests_and_their_digests(
+async def test_a_refresh_in_which_nothing_changed_is_a_few_requests_and_their_digests(
     api: Api, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No page of usage is parsed, no row of it is stored or decoded, and no piece of a day or a user is rendered."""
     requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
     parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
     await exporter.scrape_later()
-    assert len(api.log) - requests <= 4
+    assert len(api.log) - requests <= WARM_REQUESTS
     assert (parsed.number, decoded.number) == (0, 0)
     assert pieces(exporter) - rendered == ALWAYS
-    assert exporter.store.statements - statements <= 4 * 3 + 2  # four days noted, each BEGIN, UPDATE, COMMIT
+    assert exporter.store.statements - statements <= DAYS * 3 + 2  # each day is noted: BEGIN, UPDATE, COMMIT
 
 
 async def test_a_refresh_in_which_today_changed_costs_today(
@@ -61,10 +63,12 @@ async def test_a_refresh_in_which_today_changed_costs_today(
     requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
     parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
     await exporter.scrape_later()
-    assert len(api.log) - requests <= 4
+    assert len(api.log) - requests <= WARM_REQUESTS
     assert (parsed.number, decoded.number) == (1, 1)
-    assert pieces(exporter) - rendered <= ALWAYS + 2 + len(users_of_today)  # two: today's usage, today's bill
-    assert exporter.store.statements - statements <= 4 * 3 + 4
+    assert pieces(exporter) - rendered <= ALWAYS + 4 + len(
+        users_of_today
+    )  # today's usage, bill and messages, and API keys
+    assert exporter.store.statements - statements <= DAYS * 3 + 6
 
 
 async def test_a_scrape_of_a_fresh_page_costs_nothing(api: Api, exporter: Exporter) -> None:
@@ -82,7 +86,9 @@ async def test_a_start_adds_up_the_days_that_are_not_settled_and_no_others(
     decoded = Calls(monkeypatch, Report, "unpack")
     async with api.exporter(tmp_path / "data", MovableTime()) as again:
         assert decoded.number == 2
-        assert again.refresher.page.series + 2 == exporter.refresher.page.series  # anthropic_up: not tried yet
+        assert (
+            again.refresher.page.series + len(REPORTS) == exporter.refresher.page.series
+        )  # anthropic_up: not tried yet
 
 
 @pytest.mark.parametrize("days", [20, 60])
@@ -94,8 +100,8 @@ async def test_a_refresh_does_not_grow_with_the_days_kept(api: Api, tmp_path: Pa
         api.organization.restate(TODAY, 2)
         statements, rendered = exporter.store.statements, pieces(exporter)
         await exporter.scrape_later()
-        assert exporter.store.statements - statements <= 4 * 3 + 4
-        assert pieces(exporter) - rendered <= ALWAYS + 2 + 40
+        assert exporter.store.statements - statements <= DAYS * 3 + 6
+        assert pieces(exporter) - rendered <= ALWAYS + 4 + 40
 
 
 async def test_the_page_is_small(exporter: Exporter) -> None:

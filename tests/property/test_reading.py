@@ -19,25 +19,46 @@ from exporter.api.bodies import Decoder
 from exporter.errors import ApiShapeChanged
 from exporter.exposition.pieces import Pieces
 from exporter.model import Window
-from exporter.reports import claude_code, cost, families
+from exporter.reports import claude_code, cost, families, messages
 from exporter.reports.directory import _decode_organization, _decode_page
 from exporter.reports.names import Names
 from exporter.reports.report import Report
 from exporter.reports.usage_rows import Actor
-from tests.bodies import TODAY, Number, cost_rows, model, record, result, usage_page, usage_rows
+from tests.bodies import TODAY, Number, cost_rows, message_rows, model, record, result, usage_page, usage_rows
 from tests.contract.samples import NOT_READ, body
-from tests.property.strategies import cost_bodies, cost_days, text, usage_bodies, usage_days
+from tests.property.strategies import (
+    cost_bodies,
+    cost_days,
+    messages_bodies,
+    messages_days,
+    text,
+    usage_bodies,
+    usage_days,
+)
 
 Json = dict[str, Any]
 DAY = date(2026, 11, 20)
-REPORTS: list[Report[Any]] = [claude_code.report(), cost.report()]
+REPORTS: list[Report[Any]] = [claude_code.report(), cost.report(), messages.report()]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-PAGES = ["claude_code_2026-11-20_page1", "claude_code_hostile_forward_compat", "cost_report_grouped_page1"]
+PAGES = [
+    "claude_code_2026-11-20_page1",
+    "claude_code_hostile_forward_compat",
+    "cost_report_grouped_page1",
+    "usage_messages_grouped_1d",
+]
 PARSED = [json.loads(body(name)) for name in [*PAGES, "workspaces_list", "organizations_me"]]
+MESSAGES_COUNTS = (
+    "uncached_input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "ephemeral_5m_input_tokens",
+    "ephemeral_1h_input_tokens",
+    "web_search_requests",
+)
 FIELDS = ["amount", "currency", "num_sessions", "email_address", "type", "date", "model", "accepted", "tool_actions"]
 DECODERS: list[Decoder[Any]] = [_decode_organization, _decode_page]
 
@@ -52,7 +73,7 @@ def shown(report: Report[Any], rows: list[Any]) -> bytes:
 
 def harmless(content: bytes) -> None:
     """Read a body as each report and listing; raise where that ends in another error than the one that is foreseen."""
-    for report, span in zip(REPORTS, [(DAY, DAY), (date.min, date.max)], strict=True):
+    for report, span in zip(REPORTS, [(DAY, DAY), *[(date.min, date.max)] * 2], strict=True):
         with suppress(ApiShapeChanged):
             for rows in report.source.read([content], *span).values():
                 if not isinstance(rows, ApiShapeChanged):
@@ -134,10 +155,27 @@ def test_any_name_comes_back(name: str) -> None:
     assert {bill.workspace_id, bill.model, bill.cost_type, bill.token_type} == {name}
 
 
-@given(usage_days, cost_days)
-def test_stored_rows_come_back(usage: list[Any], bills: list[Any]) -> None:
+@given(messages_bodies)
+def test_messages_are_added_up_exactly(results: list[Json]) -> None:
+    """The results of one key, workspace, model and tier, whatever they are called."""
+    expected: Counter[Any] = Counter()
+    for one in results:
+        named = (one["api_key_id"] or "none", one["workspace_id"] or "default", one["model"] or "none")
+        flat = one | one["cache_creation"] | one["server_tool_use"]
+        for place, field in enumerate(MESSAGES_COUNTS):
+            expected[*named, one["service_tier"] or "none", place] += flat[field]
+    found = {
+        (row.api_key_id, row.workspace_id, row.model, row.service_tier, place): count
+        for row in message_rows(*results)
+        for place, count in enumerate((*row.tokens, row.web_searches))
+    }
+    assert found == expected
+
+
+@given(usage_days, cost_days, messages_days)
+def test_stored_rows_come_back(usage: list[Any], bills: list[Any], tokens: list[Any]) -> None:
     """Every digit, count and character."""
-    for report, rows in zip(REPORTS, (usage, bills), strict=True):
+    for report, rows in zip(REPORTS, (usage, bills, tokens), strict=True):
         assert repr(report.unpack(report.pack(rows))) == repr(rows)
 
 
@@ -235,8 +273,8 @@ def test_digests_keep_users_apart_and_their_numbers_together(records: list[Json]
 
 def test_the_pages_above_are_read_as_they_are() -> None:
     """Otherwise the tests of changed pages would prove nothing."""
-    usage, bills = REPORTS
-    for name, report in zip(PAGES, (usage, usage, bills), strict=True):
+    usage, bills, tokens = REPORTS
+    for name, report in zip(PAGES, (usage, usage, bills, tokens), strict=True):
         first = date(2026, 11, 19) if report is bills else DAY
         (rows,) = report.source.read([body(name)], first, DAY).values()
         assert len(shown(report, rows).splitlines()) > 10  # type: ignore[arg-type]

@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from exporter.exposition.pieces import Pieces
 from exporter.model import Window
-from exporter.reports import claude_code, cost, families
+from exporter.reports import claude_code, cost, families, messages
 from exporter.reports.claude_code import Usage
 from exporter.reports.names import Names
 from exporter.reports.sums import Group, add, grouped, merge, subtract, total
 from exporter.reports.usage_rows import Row
 from tests.bodies import TODAY, day
-from tests.property.strategies import cost_days, usage_days
+from tests.property.strategies import cost_days, messages_days, usage_days
 
 WINDOW = Window(TODAY, 10)
 MONEY = st.decimals(-(10**12), 10**12, allow_nan=False, places=20)
@@ -117,6 +117,23 @@ def test_a_view_after_any_changes_is_a_fresh_view_of_its_days(
     for of, rows in days.items():
         view.replace(of, rows, None)
     assert state(view) == ({}, {})
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.none() | messages_days), max_size=8))
+def test_tokens_by_key_after_any_changes_are_those_of_the_days(changes: list[tuple[int, Any]]) -> None:
+    """Days are read, restated and removed in any order: the page is as if they had never been different."""
+    view, days = messages.Usage(), dict[date, list[messages.Row]]()
+    pieces, fresh = (Pieces(messages.FAMILIES) for _ in range(2))
+    for age, rows in changes:
+        view.replace(day(age), days.pop(day(age), ()), rows)
+        if rows is not None:
+            days[day(age)] = rows
+        pieces.change("x", view.changes(WINDOW, set()))
+    again = messages.Usage()
+    for of, rows in days.items():
+        again.replace(of, (), rows)
+    fresh.change("x", again.changes(WINDOW, set()))
+    assert pieces.page().body == fresh.page().body
 
 
 @given(st.dictionaries(st.integers(0, 9).map(day), usage_days, max_size=4))

@@ -15,6 +15,7 @@ _DAY = timedelta(days=1)
 _FIRST_FIELDS = {
     "claude_code": "data.0.core_metrics.num_sessions",
     "cost_report": "data.0.results.0.amount",
+    "messages": "data.0.results.0.output_tokens",
     "workspaces": "data.0.id",
     "me": "id",
 }

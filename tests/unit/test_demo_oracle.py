@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from exporter.demo.organization import Organization
+from tests.bodies import message
 from tests.oracle import Key, Samples, differences, expected_samples, scrape_samples
 
 TODAY, YESTERDAY = date(2026, 11, 20), date(2026, 11, 19)
@@ -50,6 +51,10 @@ class TwoDays:
             {**line, "amount": "0.2", "workspace_id": "w"},
         ]
 
+    def messages_results(self, day: date, _now: datetime) -> list[dict[str, Any]]:
+        """Return two results of one model on two tiers today."""
+        return [message(1), message(2, service_tier="batch", api_key_id=None)] if day == TODAY else []
+
     def me(self) -> dict[str, str]:
         """Return a name."""
         return {"id": "o", "name": "O"}
@@ -86,16 +91,21 @@ def test_records_of_one_label_set_are_summed(expect: Callable[..., Samples]) -> 
         key("anthropic_cost_usd", date="2026-11-20", model="none", cost_type="web_search", token_type="none")
     ] == (Decimal("0.003"))
     assert samples[key("anthropic_workspace_cost_usd", date="2026-11-20", workspace_id="default")] == Decimal("0.001")
+    assert samples[key("anthropic_service_tier_tokens", date="2026-11-20", service_tier="batch")] == 30
+    outputs = {"model": "opus", "token_type": "output_tokens"}
+    assert samples[key("anthropic_tokens", date="2026-11-20", **outputs)] == 3
+    assert samples[key("anthropic_api_key_tokens", api_key_id="none", **outputs)] == 2
     assert samples[key("anthropic_workspace_info", workspace_id="w", workspace_name="W")] == 1
 
 
 def test_an_empty_day_is_zero_where_labels_are_closed(expect: Callable[..., Samples]) -> None:
-    """Users, sessions and lines of the empty day are 0; it has no tokens or cost."""
+    """Users, sessions and lines of the empty day are 0; it has no tokens or cost, and no searches."""
     samples = expect()
     assert claude(samples, "sessions", date="2026-11-18") == 0
     assert claude(samples, "lines_of_code", date="2026-11-18", change="removed") == 0
     assert {name for name, labels in samples if ("date", "2026-11-18") in labels} == {
         "anthropic_date_timestamp_seconds",
+        "anthropic_web_searches",
         *(
             f"anthropic_claude_code_{name}"
             for name in ("daily_active_users", "sessions", "commits", "pull_requests", "lines_of_code")

@@ -17,7 +17,8 @@ from exporter.reports.health import ReportHealth
 from exporter.reports.names import Names
 from exporter.reports.report import Report
 from exporter.reports.users import DISTINCT, USERS
-from tests.bodies import TODAY, cost_rows, day, model, record, result, usage_rows
+from exporter.web.backfill import daily_name
+from tests.bodies import TODAY, cost_rows, day, message, message_rows, model, record, result, usage_rows
 
 REPORTS, LISTINGS = reports.reports(), reports.listings()
 DATA = reports.families(REPORTS, LISTINGS)
@@ -31,6 +32,11 @@ class TestFamilies:
         """No family is declared twice."""
         names = [family.name for family in (*DATA, *telemetry.FAMILIES)]
         assert len(names) == len(set(names))
+
+    def test_daily_names_are_unique(self) -> None:
+        """The names of imported series too: two families of one name would be added up."""
+        dated = [daily_name(family.name) for family in DATA if family.labels[:1] == ("date",)]
+        assert len(dated) == len(set(dated))
 
     @EVERY
     def test_names_labels_and_help(self, family: Family) -> None:
@@ -57,7 +63,11 @@ class TestFamilies:
 
     def test_every_family_is_filled_and_every_sample_has_a_family(self) -> None:
         """Reports, then listings, then health; each report fills its own families and no others."""
-        rows: dict[str, Any] = {"claude_code": usage_rows(record()), "cost": cost_rows(result())}
+        rows: dict[str, Any] = {
+            "claude_code": usage_rows(record()),
+            "cost": cost_rows(result()),
+            "messages": message_rows(message(1)),
+        }
         for report in REPORTS:
             view = report.view()
             view.replace(TODAY, (), rows[report.name])
@@ -72,7 +82,7 @@ class TestFamilies:
         ]
         order = [*(name for report in REPORTS for name in names(report.families)), health.DATES.name, *listed]
         assert names(DATA) == [*order, *names(health.FAMILIES)]
-        assert reports.NAMES == ("claude_code", "cost", "directory")
+        assert reports.NAMES == ("claude_code", "cost", "messages", "directory")
 
 
 def names(families: tuple[Family, ...]) -> list[str]:
@@ -123,6 +133,7 @@ class TestStoredRows:
             ("1 usage_report plain", 1),
             ("1 usage_report digest 2c70e12b", 1),
             ("1 cost_report", 1),
+            ("1 usage_report", 1),
         }
 
     def test_a_day_s_rows_are_small(self) -> None:

@@ -1,0 +1,212 @@
+"""Report `messages`: tokens of the whole API, by UTC day, and of each API key. Source: usage_report/messages.
+
+anthropic_tokens{date="2026-11-20",model="claude-opus-5",token_type="output_tokens"} 210000
+anthropic_api_key_tokens{api_key_id="none",model="claude-sonnet-5",token_type="uncached_input_tokens"} 90000
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from operator import attrgetter
+
+from msgspec import Struct
+
+from exporter.api.bodies import Count, Decoder, Text
+from exporter.api.paging import Request
+from exporter.errors import ApiShapeChanged
+from exporter.model import Family, Samples, Window
+from exporter.reports import buckets
+from exporter.reports.report import Changes, Report
+from exporter.reports.report import Count as StoredCount
+from exporter.reports.sums import ByDay, Group, add, by_key, check, differing, grouped, subtract
+
+NAME = "messages"
+_SOURCE = "Source: usage_report/messages"
+FAMILIES = (
+    Family(
+        "anthropic_tokens",
+        f"Tokens of the whole API on a UTC day, those of Claude Code included. {_SOURCE}.",
+        ("date", "model", "token_type"),
+    ),
+    Family(
+        "anthropic_workspace_tokens",
+        f"The same tokens as anthropic_tokens, by workspace. {_SOURCE}.",
+        ("date", "workspace_id", "token_type"),
+    ),
+    Family(
+        "anthropic_service_tier_tokens",
+        f"The same tokens as anthropic_tokens, by service tier. {_SOURCE}.",
+        ("date", "service_tier"),
+    ),
+    Family("anthropic_web_searches", f"Web searches on a UTC day. {_SOURCE}, server_tool_use.", ("date",)),
+    Family(
+        "anthropic_api_key_tokens",
+        f"The same tokens as anthropic_tokens, by API key over the whole window. {_SOURCE}.",
+        ("api_key_id", "model", "token_type"),
+    ),
+)
+TOKEN_TYPES = (
+    "uncached_input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation.ephemeral_5m_input_tokens",
+    "cache_creation.ephemeral_1h_input_tokens",
+)
+"""Spelled as in `anthropic_cost_usd`, so that cost divided by tokens is a price."""
+
+
+class Row(Struct, frozen=True, array_like=True, gc=False):
+    """Use of one API key, workspace, model and tier on one day. Tokens are in the order of TOKEN_TYPES."""
+
+    api_key_id: str
+    workspace_id: str
+    model: str
+    service_tier: str
+    tokens: tuple[StoredCount, StoredCount, StoredCount, StoredCount, StoredCount]
+    web_searches: StoredCount
+
+
+class _CacheCreation(Struct):
+    ephemeral_5m_input_tokens: Count
+    ephemeral_1h_input_tokens: Count
+
+
+class _ServerTools(Struct):
+    web_search_requests: Count
+
+
+class _Result(Struct):
+    uncached_input_tokens: Count
+    output_tokens: Count
+    cache_read_input_tokens: Count
+    cache_creation: _CacheCreation
+    server_tool_use: _ServerTools
+    api_key_id: Text | None
+    workspace_id: Text | None
+    model: Text | None
+    service_tier: Text | None
+
+
+class _Bucket(buckets.Bucket):
+    results: list[_Result]
+
+
+class MessagesUsage:
+    """`usage_report/messages`, grouped by the four dimensions of a row: up to 31 days per request."""
+
+    revision = 1
+    days_per_request = buckets.DAYS_PER_REQUEST
+    _decode = Decoder(_Bucket)
+
+    def request(self, first: date, last: date) -> Request:
+        """Return the request for days, both included."""
+        dimensions = ["api_key_id", "workspace_id", "model", "service_tier"]  # the API accepts at most five
+        return buckets.request("/usage_report/messages", first, last, dimensions)
+
+    def read(self, bodies: Sequence[bytes], first: date, last: date) -> Mapping[date, list[Row] | ApiShapeChanged]:
+        """Return the rows by day, one for each combination of dimensions."""
+        return buckets.days(bodies, first, last, self._decode, _rows)
+
+
+def _rows(results: Sequence[_Result]) -> list[Row]:
+    groups = grouped(results, _dimensions, _counts)
+    return [Row(*key, tuple(group.counts[:-1]), group.counts[-1]) for key, group in by_key(groups)]  # type: ignore[arg-type]
+
+
+def _dimensions(result: _Result) -> tuple[str, str, str, str]:
+    return (
+        result.api_key_id or "none",
+        result.workspace_id or "default",
+        result.model or "none",
+        result.service_tier or "none",
+    )
+
+
+def _counts(result: _Result) -> tuple[int, ...]:
+    return (
+        result.uncached_input_tokens,
+        result.output_tokens,
+        result.cache_read_input_tokens,
+        result.cache_creation.ephemeral_5m_input_tokens,
+        result.cache_creation.ephemeral_1h_input_tokens,
+        result.server_tool_use.web_search_requests,
+    )
+
+
+_TOKENS = attrgetter("tokens")
+
+
+class Day(Struct):
+    """Totals of one day: by model, by workspace and by service tier. Counts are in the order of TOKEN_TYPES."""
+
+    models: dict[str, Group]
+    workspaces: dict[str, Group]
+    tiers: dict[str, Group]
+    web_searches: int
+
+
+def day_sums(rows: Sequence[Row]) -> Day:
+    """Return the totals of a day. Raises ValueError for rows that cannot be added up exactly."""
+    sums = Day(
+        models=grouped(rows, attrgetter("model"), _TOKENS),
+        workspaces=grouped(rows, attrgetter("workspace_id"), _TOKENS),
+        tiers=grouped(rows, attrgetter("service_tier"), _TOKENS),
+        web_searches=sum(row.web_searches for row in rows),
+    )
+    check([sums.web_searches])
+    return sums
+
+
+def day_samples(day: date, sums: Day) -> Samples:
+    """Return the samples of a day."""
+    label = day.isoformat()
+    return {
+        "anthropic_tokens": [((label, *key), n) for key, n in _by_type(sums.models)],
+        "anthropic_workspace_tokens": [((label, *key), n) for key, n in _by_type(sums.workspaces)],
+        "anthropic_service_tier_tokens": [((label, tier), sum(of.counts)) for tier, of in by_key(sums.tiers)],
+        "anthropic_web_searches": [((label,), sums.web_searches)],
+    }
+
+
+def _by_type(groups: Mapping[str, Group]) -> list[tuple[tuple[str, str], int]]:
+    return [
+        ((name, token_type), count)
+        for name, group in by_key(groups)
+        for token_type, count in zip(TOKEN_TYPES, group.counts, strict=True)
+    ]
+
+
+class Usage:
+    """The view: totals by day, and tokens by API key over the days that are shown."""
+
+    def __init__(self) -> None:
+        self.by_day: ByDay[Day] = ByDay(day_samples)
+        self._keys: dict[tuple[str, str], Group] = {}
+        self._keys_changed = False
+
+    def replace(self, day: date, old: Sequence[Row], new: Sequence[Row] | None) -> None:
+        """Replace the rows of a day; None removes the day."""
+        sums = None if new is None else day_sums(new)
+        self.by_day.put(day, sums)
+        gone, come = differing(old, new or (), attrgetter("api_key_id", "workspace_id", "model", "service_tier"))
+        self._keys_changed |= bool(gone or come)
+        for row in come:
+            add(self._keys, (row.api_key_id, row.model), row.tokens)
+        for row in gone:
+            subtract(self._keys, (row.api_key_id, row.model), row.tokens)
+
+    def changes(self, _window: Window, _read: Collection[date]) -> Changes:
+        """Return the days that have changed since the last call, and the keys if one of them has."""
+        if not self._keys_changed:
+            return self.by_day.changes()
+        self._keys_changed = False
+        keys = [
+            ((*key, token_type), count)
+            for key, group in by_key(self._keys)
+            for token_type, count in zip(TOKEN_TYPES, group.counts, strict=True)
+        ]
+        return {**self.by_day.changes(), "keys": {"anthropic_api_key_tokens": keys}}
+
+
+def report() -> Report[Row]:
+    """Return the report."""
+    return Report(NAME, FAMILIES, MessagesUsage(), Row, "1 usage_report", Usage, optional=True)
