@@ -28,6 +28,10 @@ LEADS: Mapping[str, str] = {
     "where the API names no key, as for the Workbench and OAuth. For a key that may not read this report, "
     "`anthropic_up` is 0.",
     "directory": "Joins ids to names.",
+    "api_keys": "Absent when the key may not list API keys. A key of the whole organisation has `workspace_id` `none`. "
+    "`api_key_name` obeys `EXPORTER_USER_LABEL`.",
+    "members": "Absent when the key may not list users. `user` is in lower case, obeys `EXPORTER_USER_LABEL`, and "
+    "joins with the families per user.",
 }
 """What a reader must know of a report or listing, by its name."""
 

@@ -125,7 +125,7 @@ def _attempts(transport: Transport, today: date) -> Iterator[tuple[str, Attempt,
     """Yield (what, attempt, whether some keys may not read it)."""
     yesterday = today - DAY
     for listing in reports.listings():
-        yield f"{listing.name} listing", partial(_listing, transport, listing), False
+        yield f"{listing.name} listing", partial(_listing, transport, listing), listing.optional
     for report in reports.reports():
         what = f"{report.name} report for {yesterday}"
         yield what, partial(_day, transport, report, yesterday), report.optional

@@ -75,7 +75,7 @@ def make_names(settings: Settings, store: Store | Snapshot) -> Names:
 def make_ledger(settings: Settings, store: Store) -> Ledger:
     """Return the ledger of every report."""
     names = make_names(settings, store)
-    return Ledger(store, reports.reports(names, settings.exporter_max_users), reports.listings())
+    return Ledger(store, reports.reports(names, settings.exporter_max_users), reports.listings(names))
 
 
 def _hash_key(settings: Settings, store: Store | Snapshot) -> bytes:

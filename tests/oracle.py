@@ -48,7 +48,7 @@ def expected_samples(
     max_users: int = 2000,
     user_label: UserLabel = "email",
 ) -> Samples:
-    """Return all samples of sections 2.1 to 2.6 that a page must show at `now` (UTC), the health of reports excepted.
+    """Return all samples of sections 2.1 to 2.7 that a page must show at `now` (UTC), the health of reports excepted.
 
     The key is the family and its labels, the value is exact. `user_label` is `email`, `none`, or a function from a
     name to its label, as for `hash`. Of more than `max_users` users the most expensive keep their name.
@@ -69,6 +69,7 @@ def expected_samples(
     if user_label != "none":
         _users(samples, uses, max_users, user_label)
     _joins(samples, days, organization)
+    _names(samples, organization, user_label)
     return samples.samples()
 
 
@@ -127,7 +128,8 @@ def _actor(actor: Mapping[str, Any]) -> _Actor:
     """Return the type and the name; an unknown actor is named by its first string beside `type`."""
     kind = actor["type"]
     names = [value for field, value in actor.items() if field != "type" and isinstance(value, str)]
-    return _Actor(_ACTOR_TYPES.get(kind, kind or "none"), (names[0] if names else "") or "none")
+    name = (names[0] if names else "") or "none"
+    return _Actor(_ACTOR_TYPES.get(kind, kind or "none"), name.lower() if kind == "user_actor" else name)
 
 
 def _timestamp(day: date) -> int:
@@ -276,3 +278,20 @@ def _joins(samples: _Sums, days: Iterable[date], organization: Organization) -> 
     for workspace in organization.workspaces(include_archived=True):
         labels = {"workspace_id": workspace["id"], "workspace_name": workspace["name"]}
         samples.add("anthropic_workspace_info", 1, **labels)
+
+
+def _names(samples: _Sums, organization: Organization, user_label: UserLabel) -> None:
+    """Add the API keys and the members."""
+    for key in organization.api_keys():
+        name = user_label(key["name"]) if callable(user_label) else key["name"] if user_label == "email" else "none"
+        labels = {"api_key_id": key["id"], "api_key_name": name, "status": key["status"]}
+        samples.add("anthropic_api_key_info", 1, workspace_id=key["workspace_id"] or "default", **labels)
+        if key["expires_at"]:
+            moment = datetime.fromisoformat(key["expires_at"]).timestamp()
+            samples.add("anthropic_api_key_expiry_timestamp_seconds", int(moment), api_key_id=key["id"])
+    for user in organization.users():
+        samples.add("anthropic_members", 1, role=user["role"])
+        if user_label != "none":
+            name = user["email"].lower()
+            shown = user_label(name) if callable(user_label) else name
+            samples.add("anthropic_member_info", 1, user=shown, role=user["role"])

@@ -134,11 +134,21 @@ class Ledger:
         self._listed[listing.name] = value, read_at
         self._store.put_note(listing.name, listing.pack(value, read_at))
 
+    def drop_listing(self, listing: Listing[Any]) -> None:
+        """Forget what was listed. Raises StoreError when it is forgotten in memory only."""
+        if self._listed[listing.name][0] is not None:
+            self._listed[listing.name] = None, NEVER
+            self.pieces.clear(listing.families)
+            self._store.put_note(listing.name, "")
+
     def _stored_listing(self, listing: Listing[Any]) -> tuple[Any, datetime]:
-        """Return what was listed and when; None, read never, where the note is missing or damaged."""
+        """Return what was listed and when; None, read never, without a note in its format."""
+        note = self._store.note(listing.name)
         try:
-            return listing.unpack(self._store.note(listing.name) or "")
+            return listing.unpack(note or "")
         except ValueError:
+            if note:
+                self._store.put_note(listing.name, "")
             return None, NEVER
 
     def publish(self, window: Window, up: Mapping[str, bool | None]) -> Published:

@@ -19,12 +19,16 @@ from exporter.demo import cursors
 from exporter.demo.access import Guard
 from exporter.demo.bodies import Bodies
 from exporter.demo.cursors import Cursor
+from exporter.demo.listings import scoped
 from exporter.demo.organization import COST_DELAY, FINAL_AFTER, USAGE_DELAY, Organization
+from exporter.demo.records import Record
 from exporter.demo.refusals import DATE_RANGE, FINAL_ANSWER, Query, Refusal, refuse
 from exporter.demo.story import View
 
 COST_GROUPS = frozenset({"description", "workspace_id"})
 MESSAGES_GROUPS = frozenset({"api_key_id", "workspace_id", "model", "service_tier"})
+SCOPES_SINCE = "2026-10-21"
+"""The version that lists API keys with a scope."""
 _DAY = timedelta(days=1)
 _CACHE_BYTES = 256 << 20
 
@@ -36,6 +40,8 @@ def create_api(organization: Organization, *, now: Callable[[], datetime], key: 
         routes=[
             Route("/v1/organizations/me", endpoints.me),
             Route("/v1/organizations/workspaces", endpoints.workspaces),
+            Route("/v1/organizations/api_keys", endpoints.api_keys),
+            Route("/v1/organizations/users", endpoints.users),
             Route("/v1/organizations/usage_report/claude_code", endpoints.claude_code),
             Route("/v1/organizations/usage_report/messages", endpoints.messages),
             Route("/v1/organizations/cost_report", endpoints.cost_report),
@@ -59,17 +65,19 @@ class _Endpoints:
         return JSONResponse(self._organization.me())
 
     async def workspaces(self, request: Request) -> Response:
-        """Serve /workspaces: paged by id, with `last_id` on the last page too."""
+        """Serve /workspaces."""
         query = Query(request.query_params, {"limit", "after_id", "include_archived"})
-        limit = query.number("limit", 20, 1000)
-        listed = self._organization.workspaces(include_archived=query.flag("include_archived"))
-        after, ids = query.text("after_id"), [one["id"] for one in listed]
-        if after is not None and after not in ids:
-            raise Refusal(400, "no workspace has this id")
-        start = 0 if after is None else ids.index(after) + 1
-        page, more = listed[start : start + limit], start + limit < len(listed)
-        ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
-        return JSONResponse({"data": page, **ends, "has_more": more})
+        return _listed(query, self._organization.workspaces(include_archived=query.flag("include_archived")))
+
+    async def api_keys(self, request: Request) -> Response:
+        """Serve /api_keys, whose shape depends on the version."""
+        keys = self._organization.api_keys()
+        shaped = [scoped(key) for key in keys] if request.headers["anthropic-version"] == SCOPES_SINCE else keys
+        return _listed(Query(request.query_params, {"limit", "after_id"}), shaped)
+
+    async def users(self, request: Request) -> Response:
+        """Serve /users."""
+        return _listed(Query(request.query_params, {"limit", "after_id"}), self._organization.users())
 
     async def claude_code(self, request: Request) -> Response:
         """Serve /usage_report/claude_code: the records of one day."""
@@ -130,3 +138,15 @@ def _page(request: Request, data: bytes, cursor: Cursor | None, step: int) -> Re
     text = None if cursor is None else cursors.write(request, cursor._replace(offset=cursor.offset + step))
     tail = b'],"has_more":%s,"next_page":%s}' % (json.dumps(text is not None).encode(), json.dumps(text).encode())
     return Response(b'{"data":[' + data + tail, media_type="application/json")
+
+
+def _listed(query: Query, listed: list[Record]) -> Response:
+    """Return a page of a list that is paged by id, with `last_id` on the last page too."""
+    limit = query.number("limit", 20, 1000)
+    after, ids = query.text("after_id"), [one["id"] for one in listed]
+    if after is not None and after not in ids:
+        raise Refusal(400, "nothing has this id")
+    start = 0 if after is None else ids.index(after) + 1
+    page, more = listed[start : start + limit], start + limit < len(listed)
+    ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": None, "last_id": None}
+    return JSONResponse({"data": page, **ends, "has_more": more})

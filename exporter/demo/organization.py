@@ -5,8 +5,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 
+from exporter.demo.keys import KEYS
+from exporter.demo.listings import api_key, members, workspaces
 from exporter.demo.people import people as make_people
-from exporter.demo.records import ORGANIZATION_ID, Record, cost_result, messages_results, usage_records, workspaces
+from exporter.demo.records import ORGANIZATION_ID, Record, cost_result, messages_results, usage_records
 from exporter.demo.sessions import MINUTES, Session, day_sessions
 from exporter.demo.story import Story, View
 from exporter.demo.traffic import PROTOTYPE_DAYS, Use, billed_units, used_units
@@ -104,6 +106,14 @@ class Organization:
         """Return the workspaces as the API lists them; the default one is not among them."""
         listed = workspaces(self.anchor - timedelta(days=PROTOTYPE_DAYS))
         return [one for one in listed if include_archived or one["archived_at"] is None]
+
+    def api_keys(self) -> list[Record]:
+        """Return the API keys as API version 2023-06-01 lists them, archived and expired ones included."""
+        return [api_key(key, self.anchor) for key in KEYS]
+
+    def users(self) -> list[Record]:
+        """Return the members, of whom two never use Claude Code; some addresses are in mixed case."""
+        return members([person.sources[0].name for person in self.people])
 
     def _make_sessions(self, day: date) -> tuple[Session, ...]:
         return day_sessions(self.story.day(day), self.people, self.seed)

@@ -1,4 +1,4 @@
-"""Sessions and billed lines in the shapes of the Admin API: records, results, workspaces."""
+"""Sessions and billed lines in the shapes of the Admin API: records and results."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from exporter.demo import prices
-from exporter.demo.people import CLAUDE_CODE, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT, Source
+from exporter.demo.people import Source
 from exporter.demo.sessions import FINAL, Session
 from exporter.demo.traffic import Line, Use, grains
 
@@ -180,34 +180,3 @@ def _description(line: Line) -> str:
         return f"{line.cost_type.replace('_', ' ').title()} Usage"
     suffix = ", Batch" if line.service_tier == "batch" else ""
     return f"{_MODELS[line.model]} Usage - {_KINDS[line.token_type]}{suffix}"
-
-
-def _workspace(workspace_id: str, name: str, created: str, team: str, archived: str | None = None) -> Record:
-    return {
-        "id": workspace_id,
-        "type": "workspace",
-        "name": name,
-        "display_color": "#6C5BB9",
-        "created_at": created,
-        "archived_at": archived,
-        "compartment_id": f"f8a7b6c5-0000-4f1a-8b9c-{sum(workspace_id.encode()):012x}",
-        "data_residency": {
-            "allowed_inference_geos": "unrestricted",
-            "default_inference_geo": "global",
-            "workspace_geo": "us",
-        },
-        "external_key_id": None,
-        "tags": {"team": team},
-    }
-
-
-def workspaces(archived_at: date) -> list[Record]:
-    """Return all workspaces that the API lists, newest last; one was archived on the date given."""
-    archived = f"{archived_at.isoformat()}T09:30:00Z"
-    return [
-        _workspace(PLATFORM, "Platform", "2025-02-03T09:12:44.105201Z", "platform"),
-        _workspace(CLAUDE_CODE, "Claude Code", "2025-02-24T18:00:03.902117Z", "engineering"),
-        _workspace(SUPPORT, "Support Assistant", "2025-03-11T14:40:30.118020Z", "support"),
-        _workspace(RESEARCH, "Research", "2025-05-20T08:05:59.660241Z", "research"),
-        _workspace(PROTOTYPE, "Old Prototype", "2025-01-15T10:22:07.413355Z", "platform", archived),
-    ]

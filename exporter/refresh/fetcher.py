@@ -17,7 +17,7 @@ import structlog
 from exporter.api.paging import Answer, Getter, Request, pages
 from exporter.clock import Clock
 from exporter.days.ledger import Ledger
-from exporter.errors import ApiCursorRefused, ApiError, ApiShapeChanged, StoreError
+from exporter.errors import ApiCursorRefused, ApiError, ApiForbidden, ApiNotFound, ApiShapeChanged, StoreError
 from exporter.refresh.health import Health
 from exporter.refresh.plan import Fetch
 from exporter.reports.report import Listing
@@ -106,12 +106,18 @@ class Fetcher:
             return await pages(self._api, request, report)
 
     async def fetch_listing(self, listing: Listing[Any]) -> None:
-        """Fetch a listing if it is due and not paused."""
+        """Fetch a listing if it is due and not paused. An optional one may be refused: it is tried again in an hour."""
         if not self.may_fetch(listing.name) or not self._ledger.listing_is_due(listing, self._clock.now()):
             return
         try:
             value = await listing.fetch(self._api)
         except ApiError as error:
+            if listing.optional and isinstance(error, ApiForbidden | ApiNotFound):
+                self.health[listing.name].refused(self._clock.monotonic())
+                log.info("listing is not for this key", report=listing.name, error=str(error))
+                await self.write(partial(self._ledger.drop_listing, listing))
+                self._show_health(listing.name)
+                return
             self._failed(listing.name, error, f"{listing.name} listing")
             return
         await self.write(partial(self._ledger.take_listing, listing, value, self._clock.now()))

@@ -7,6 +7,7 @@ from exporter.errors import ApiError, ApiForbidden, ApiUnauthorized
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 KEY_PAUSE = 300.0
+OPTIONAL_PAUSE = 3600.0
 
 
 class Health:
@@ -86,6 +87,10 @@ class Health:
         failures = max([self._failures_in_a_row, *map(self.failures, days)])
         self.paused_until = monotonic + pause(failures, error.pause, key_refused=self.key_refused, jitter=jitter)
         return is_new
+
+    def refused(self, monotonic: float) -> None:
+        """Note that something optional is not for this key, which is no failure."""
+        self.error, self.paused_until = None, monotonic + OPTIONAL_PAUSE
 
     def forget_before(self, first: date) -> None:
         """Forget the failures of days that have left the window."""

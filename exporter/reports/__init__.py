@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from exporter.model import Family
-from exporter.reports import claude_code, cost, directory, health, messages
+from exporter.reports import api_keys, claude_code, cost, directory, health, members, messages
 from exporter.reports.names import Names
 from exporter.reports.report import Listing, Report
 
@@ -14,9 +14,9 @@ def reports(names: Names = Names(), max_users: int = 2000) -> tuple[Report[Any],
     return claude_code.report(names, max_users), cost.report(), messages.report()
 
 
-def listings() -> tuple[Listing[Any], ...]:
-    """Return every listing."""
-    return (directory.listing(),)
+def listings(names: Names = Names()) -> tuple[Listing[Any], ...]:  # noqa: B008 - immutable
+    """Return every listing, with users named as `names` says."""
+    return directory.listing(), api_keys.listing(names), members.listing(names)
 
 
 def families(reports: Iterable[Report[Any]], listings: Iterable[Listing[Any]]) -> tuple[Family, ...]:

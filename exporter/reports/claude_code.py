@@ -123,6 +123,8 @@ class ClaudeCodeUsage:
         else:
             actor_type = kind or "none"
             name = next((text for field, text in fields.items() if field != "type" and isinstance(text, str)), None)
+        if actor_type == "user" and name:
+            name = name.lower()  # an e-mail address, which the listing of members may spell otherwise
         return Actor(actor_type, self._names.of(actor_type, name or "none"))
 
 
@@ -203,6 +205,6 @@ def report(names: Names = Names(), max_users: int = 2000) -> Report[Row]:  # noq
         families=(*usage_days.FAMILIES, *users.FAMILIES),
         source=ClaudeCodeUsage(names),
         row=Row,
-        format=f"1 usage_report {names.format}",
+        format=f"2 usage_report {names.format}",
         view=lambda: Usage(names, max_users),
     )

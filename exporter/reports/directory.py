@@ -1,11 +1,13 @@
 """Listing `directory`: the organisation's name and the names of its workspaces, read once a day."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from msgspec import Struct
 
 from exporter.api.bodies import Decoder, Text
 from exporter.api.paging import Getter, Request, listed
+from exporter.errors import ApiForbidden, ApiNotFound
 from exporter.model import Family, Samples
 from exporter.reports.report import Listing
 
@@ -45,12 +47,16 @@ _decode_organization, _decode_page = Decoder(_Named), Decoder(_Page)
 
 
 async def fetch(api: Getter) -> Directory:
-    """Return the organisation and the names of its workspaces, archived ones included. Raises ApiError."""
+    """Return the organisation and the names of its workspaces, archived ones included. Raises ApiError.
+
+    With a key that may not list workspaces the organisation is known all the same.
+    """
     me = _decode_organization(await api.get(Request("/me"), NAME))
     names = {DEFAULT: DEFAULT}
     request = Request("/workspaces", {"limit": "1000", "include_archived": "true"})
-    async for body in listed(api, request, NAME):
-        names.update({workspace.id: workspace.name for workspace in _decode_page(body).data})
+    with suppress(ApiForbidden, ApiNotFound):
+        async for body in listed(api, request, NAME):
+            names.update({workspace.id: workspace.name for workspace in _decode_page(body).data})
     return Directory((me.id, me.name), names)
 
 

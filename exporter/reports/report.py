@@ -105,12 +105,18 @@ class Listing(Generic[Row]):
     fetch: Callable[[Getter], Awaitable[Row]]
     type: type[Row]
     samples: Callable[[Row], Samples]
+    format: str = ""
+    """What was stored in another `format` is deleted at the start."""
+    optional: bool = False
+    """Whether some keys may not read it: it is then absent, and nothing is wrong."""
 
     def pack(self, value: Row, read_at: datetime) -> str:
         """Return a value, and when it was read, as they are stored."""
-        return msgspec.json.encode((read_at, value)).decode()
+        return msgspec.json.encode((read_at, value, self.format)).decode()
 
     def unpack(self, stored: str) -> tuple[Row, datetime]:
         """Return the value that was packed, and when it was read. Raises ValueError for anything else."""
-        read_at, value = msgspec.json.decode(stored, type=tuple[datetime, self.type])  # type: ignore[name-defined]
+        read_at, value, stored_format = msgspec.json.decode(stored, type=tuple[datetime, self.type, str])  # type: ignore[name-defined]
+        if stored_format != self.format:
+            raise ValueError("stored in another format")
         return value, read_at

@@ -32,16 +32,11 @@ NOT_READ = {
     "analytics_user_cost_report_legacy": "for Enterprise organisations, with another kind of key",
     "analytics_user_usage_report_legacy": "for Enterprise organisations, with another kind of key",
     "analytics_users": "for Enterprise organisations, with another kind of key",
-    "api_keys_v2023-06-01": "keys are named in the report itself",
-    "api_keys_v2026-10-21": "keys are named in the report itself",
     "rate_limits_v2023-06-01": "limits of inference, and no use",
     "rate_limits_v2026-10-21": "limits of inference, and no use",
     "spend_limits_effective": "for Enterprise organisations",
     "spend_limits_list_beta": "limits, and no use; in beta",
     "usage_messages_1m_bucket": "tokens of all use by the minute: the page shows days",
-    "users_empty": "users are named in the report itself",
-    "users_page1": "users are named in the report itself",
-    "users_page2_last": "users are named in the report itself",
     "workspace_get_default": "the default workspace is called default on the page",
 }
 """Samples of what this exporter does not read, and why. Its readers refuse them."""

@@ -48,12 +48,15 @@ async def lines(
     cost: httpx.Response,
     messages: httpx.Response | None = None,
     me: httpx.Response | None = None,
+    users: httpx.Response | None = None,
 ) -> list[str]:
     """Return what `check` finds when the reports answer like this."""
     settings = load(None, {"anthropic_base_url": "https://api.example.test"}, key=KEY)
     with respx.mock(base_url=BASE, assert_all_called=False) as router:
         router.get("/me").mock(return_value=me or answer("organizations_me"))
         router.get("/workspaces").mock(return_value=answer("workspaces_list"))
+        router.get("/api_keys").mock(return_value=answer("api_keys_v2026-10-21"))
+        router.get("/users").mock(return_value=users or answer("users_page2_last"))
         router.get("/usage_report/claude_code").mock(return_value=usage)
         router.get("/cost_report").mock(return_value=cost)
         router.get("/usage_report/messages").mock(return_value=messages or httpx.Response(200, content=MESSAGES))
@@ -66,6 +69,8 @@ async def test_all_is_well(api: Transport) -> None:
     assert await lines(api, usage=usage, cost=answer("cost_report_grouped_page2")) == [
         *REACHED,
         "ok    directory listing: 1 anthropic_organization_info, 4 anthropic_workspace_info",
+        "ok    api_keys listing: 2 anthropic_api_key_info, 0 anthropic_api_key_expiry_timestamp_seconds",
+        "ok    members listing: 1 anthropic_members, 1 anthropic_member_info",
         "ok    claude_code report for 2026-11-20: 2 rows",
         "ok    cost report for 2026-11-20: 3 rows",
         "ok    messages report for 2026-11-20: 1 rows",
@@ -75,17 +80,17 @@ async def test_all_is_well(api: Transport) -> None:
 async def test_an_empty_report_is_no_failure(api: Transport) -> None:
     """Many organisations have no Claude Code."""
     said = await lines(api, usage=answer("claude_code_empty_day"), cost=answer("cost_report_grouped_page2"))
-    assert said[3] == "ok    claude_code report for 2026-11-20: readable, nothing on this day"
+    assert said[5] == "ok    claude_code report for 2026-11-20: readable, nothing on this day"
 
 
 async def test_a_key_of_the_wrong_kind(api: Transport) -> None:
     """The one report goes on; of the other it is said what the key looks like."""
     said = await lines(api, usage=answer("error_403_scope"), cost=answer("cost_report_grouped_page2"))
-    assert said[3].startswith(
+    assert said[5].startswith(
         "FAIL  claude_code report for 2026-11-20: HTTP 403 (permission_error: Missing required scopes."
     )
-    assert said[3].endswith("This looks like a key for the Messages API; an Admin key begins with sk-ant-admin.")
-    assert [line[:4] for line in said[4:]] == ["ok  ", "ok  "]
+    assert said[5].endswith("This looks like a key for the Messages API; an Admin key begins with sk-ant-admin.")
+    assert [line[:4] for line in said[6:]] == ["ok  ", "ok  "]
 
 
 async def test_a_day_that_cannot_be_read(api: Transport) -> None:
@@ -93,7 +98,7 @@ async def test_a_day_that_cannot_be_read(api: Transport) -> None:
     page = body("cost_report_grouped_page2").replace(b'"USD"', b'"EUR"')
     usage = httpx.Response(200, content=body("cost_report_grouped_page2"))
     said = await lines(api, usage=usage, cost=httpx.Response(200, content=page))
-    assert said[3:] == [
+    assert said[5:] == [
         "FAIL  claude_code report for 2026-11-20: data[0]: Object missing required field `date`",
         "FAIL  cost report for 2026-11-20: data[0].results[0].currency: Invalid enum value",
         "ok    messages report for 2026-11-20: 1 rows",
@@ -106,19 +111,20 @@ async def test_a_listing_that_cannot_be_read(api: Transport) -> None:
     said = await lines(api, usage=answer("claude_code_empty_day"), cost=cost, me=answer("error_500"))
     assert said[:2] == REACHED
     assert said[2].startswith("FAIL  directory listing: HTTP 500 (api_error: Internal server error;")
-    assert [line[:4] for line in said[3:]] == ["ok  ", "ok  ", "ok  "]
+    assert [line[:4] for line in said[3:]] == ["ok  "] * 5
 
 
 @pytest.mark.parametrize("refusal", ["error_403_scope", "error_404_beta_header_missing"])
-async def test_an_optional_report_that_is_not_for_this_key(api: Transport, refusal: str) -> None:
+async def test_something_optional_that_is_not_for_this_key(api: Transport, refusal: str) -> None:
     """It is said why, and the check succeeds; another failure of the same report is one."""
     given = {"usage": answer("claude_code_empty_day"), "cost": answer("cost_report_grouped_page2")}
-    said = await lines(api, **given, messages=answer(refusal))
-    assert said[5].startswith("none  messages report for 2026-11-20: optional, and not for this key: HTTP 40")
+    said = await lines(api, **given, messages=answer(refusal), users=answer(refusal))
+    assert said[4].startswith("none  members listing: optional, and not for this key: HTTP 40")
+    assert said[7].startswith("none  messages report for 2026-11-20: optional, and not for this key: HTTP 40")
     assert not [line for line in said if line.startswith("FAIL")]
     given = {"usage": answer("claude_code_empty_day"), "cost": answer("cost_report_grouped_page2")}
     said = await lines(api, **given, messages=answer("error_500"))
-    assert said[5].startswith("FAIL  messages report for 2026-11-20: HTTP 500")
+    assert said[7].startswith("FAIL  messages report for 2026-11-20: HTTP 500")
 
 
 async def test_a_refused_key_is_one_line(api: Transport) -> None:
@@ -136,7 +142,8 @@ async def test_the_same_cause_is_said_once(api: Transport) -> None:
     said = await lines(api, usage=failed, cost=answer("error_500"), messages=failed, me=answer("error_500"))
     assert "HTTP 500" in said[2]
     reports = ("claude_code", "cost", "messages")
-    assert said[3:] == [f"FAIL  {name} report for 2026-11-20: same as above" for name in reports]
+    assert [line[:4] for line in said[3:5]] == ["ok  "] * 2
+    assert said[5:] == [f"FAIL  {name} report for 2026-11-20: same as above" for name in reports]
 
 
 @pytest.mark.parametrize(

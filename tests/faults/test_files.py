@@ -45,7 +45,7 @@ async def test_a_damaged_file(tmp_path: Path, damage: Callable[[Path], None]) ->
         await fill(api, tmp_path)
         damage(tmp_path / FILE)
         with capture_logs() as lines:
-            assert await fill(api, tmp_path) == fill_requests(WINDOW) + 2
+            assert await fill(api, tmp_path) == fill_requests(WINDOW) + 4  # four for names
         (line,) = matching(lines, log_level="warning")
         event = "day store is damaged: starting with an empty one, all days will be fetched again"
         assert (line["event"], line["file"]) == (event, str(tmp_path / FILE))

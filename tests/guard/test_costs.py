@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from exporter.exposition.encoder import encode, header
 from exporter.model import Family, Sample
+from exporter.reports import listings
 from exporter.reports.claude_code import NAME, ClaudeCodeUsage
 from exporter.reports.report import Report
 from tests.support import REPORTS, TODAY, WARM_REQUESTS, Api, Exporter, MovableTime
@@ -18,8 +19,8 @@ from tests.support import REPORTS, TODAY, WARM_REQUESTS, Api, Exporter, MovableT
 pytestmark = pytest.mark.anyio
 DAYS = 2 * len(REPORTS)
 """Days that a warm refresh reads: today and yesterday of each report."""
-ALWAYS = 3
-"""Distinct users, joins and health are rendered for every page; a refresh within a second makes one."""
+ALWAYS = 2 + len(listings())
+"""Distinct users, listings and health are rendered for every page; a refresh within a second makes one."""
 
 
 class Calls:

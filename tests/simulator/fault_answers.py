@@ -17,6 +17,8 @@ _FIRST_FIELDS = {
     "cost_report": "data.0.results.0.amount",
     "messages": "data.0.results.0.output_tokens",
     "workspaces": "data.0.id",
+    "api_keys": "data.0.id",
+    "users": "data.0.email",
     "me": "id",
 }
 

@@ -243,3 +243,9 @@ def test_a_day_is_a_date_or_midnight_utc(text: str) -> None:
 def test_nothing_else_is_a_day(text: str) -> None:
     """A day at another offset is another day."""
     assert refused({**record(), "date": text}) == "data[1].date is neither a date nor midnight UTC"
+
+
+def test_an_address_is_one_user_however_it_is_spelled() -> None:
+    """Its records are summed, and it joins with the members. The name of a key stays as it is."""
+    rows = usage_rows(record(Actor("user", "Ana@Example.Test"), 1), record(ANA, 2), record(Actor("api_key", "CI"), 4))
+    assert [(row.actor, row.sessions) for row in rows] == [(Actor("api_key", "CI"), 4), (ANA, 3)]

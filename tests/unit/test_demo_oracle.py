@@ -63,6 +63,15 @@ class TwoDays:
         """Return one workspace."""
         return [{"id": "w", "name": "W"}] if include_archived else []
 
+    def api_keys(self) -> list[dict[str, Any]]:
+        """Return one that expires."""
+        known = {"name": "K", "status": "active", "expires_at": "2026-11-21T00:00:00Z"}
+        return [{"id": "k", "workspace_id": None, **known}]
+
+    def users(self) -> list[dict[str, Any]]:
+        """Return two of one role."""
+        return [{"email": email, "role": "developer"} for email in ("Ana", "idle")]
+
 
 def key(name: str, **labels: str) -> Key:
     """Return the key of a sample."""
@@ -95,6 +104,9 @@ def test_records_of_one_label_set_are_summed(expect: Callable[..., Samples]) -> 
     outputs = {"model": "opus", "token_type": "output_tokens"}
     assert samples[key("anthropic_tokens", date="2026-11-20", **outputs)] == 3
     assert samples[key("anthropic_api_key_tokens", api_key_id="none", **outputs)] == 2
+    assert samples[key("anthropic_members", role="developer")] == 2
+    assert samples[key("anthropic_member_info", user="ana", role="developer")] == 1
+    assert samples[key("anthropic_api_key_expiry_timestamp_seconds", api_key_id="k")] == 1795219200
     assert samples[key("anthropic_workspace_info", workspace_id="w", workspace_name="W")] == 1
 
 
@@ -144,7 +156,7 @@ def test_users_can_be_hidden_or_renamed(expect: Callable[..., Samples]) -> None:
     """With `none` no family has the label; a function gives other names."""
     assert not any(dict(labels).get("user") for _, labels in expect(user_label="none"))
     samples = expect(user_label=str.upper)
-    assert {dict(labels).get("user") for _, labels in samples} == {None, "ANA", "BO"}
+    assert {dict(labels).get("user") for _, labels in samples} == {None, "ANA", "BO", "IDLE"}
     with pytest.raises(TypeError):
         expect(user_label="nickname")
 

@@ -12,8 +12,10 @@ from exporter import reports, telemetry
 from exporter.api.paging import Request
 from exporter.model import Family, Samples, Window
 from exporter.reports import claude_code, health
+from exporter.reports.api_keys import Key
 from exporter.reports.directory import Directory
 from exporter.reports.health import ReportHealth
+from exporter.reports.members import Members
 from exporter.reports.names import Names
 from exporter.reports.report import Report
 from exporter.reports.users import DISTINCT, USERS
@@ -74,15 +76,27 @@ class TestFamilies:
             changed = view.changes(Window(TODAY, 1), {TODAY}).values()
             filled = {name for samples in changed for name in samples or {}}
             assert filled == {family.name for family in report.families}
-        (directory,) = LISTINGS
-        listed = directory.samples(Directory(("o1", "Org"), {"w2": "Two", "default": "default"}))
+        directory, api_keys, members = LISTINGS
+        keys = {"k2": Key("Two", "default", "active", 5.0), "k1": Key("One", "none", "expired", None)}
+        listed = {
+            **directory.samples(Directory(("o1", "Org"), {"w2": "Two", "default": "default"})),
+            **api_keys.samples(keys),
+            **members.samples(Members({"user": 2, "admin": 1}, [("ana@example.test", "user")])),
+        }
         assert list(listed.items()) == [
             ("anthropic_organization_info", [(("o1", "Org"), 1)]),
             ("anthropic_workspace_info", [(("default", "default"), 1), (("w2", "Two"), 1)]),
+            (
+                "anthropic_api_key_info",
+                [(("k1", "One", "none", "expired"), 1), (("k2", "Two", "default", "active"), 1)],
+            ),
+            ("anthropic_api_key_expiry_timestamp_seconds", [(("k2",), 5.0)]),
+            ("anthropic_members", [(("admin",), 1), (("user",), 2)]),
+            ("anthropic_member_info", [(("ana@example.test", "user"), 1)]),
         ]
         order = [*(name for report in REPORTS for name in names(report.families)), health.DATES.name, *listed]
         assert names(DATA) == [*order, *names(health.FAMILIES)]
-        assert reports.NAMES == ("claude_code", "cost", "messages", "directory")
+        assert reports.NAMES == ("claude_code", "cost", "messages", "directory", "api_keys", "members")
 
 
 def names(families: tuple[Family, ...]) -> list[str]:
@@ -130,8 +144,8 @@ class TestStoredRows:
         """Any other value makes every installation fetch all its days again: change it on purpose only."""
         digests = claude_code.report(Names(b"key"))
         assert {(report.format, report.source.revision) for report in (*REPORTS, digests)} == {
-            ("1 usage_report plain", 1),
-            ("1 usage_report digest 2c70e12b", 1),
+            ("2 usage_report plain", 1),
+            ("2 usage_report digest 2c70e12b", 1),
             ("1 cost_report", 1),
             ("1 usage_report", 1),
         }
