@@ -13,6 +13,7 @@ DROP, IDLE = "AnthropicAdoptionDrop", "AnthropicUsersIdle"
 DOWN, KEY, FAILING = "AnthropicExporterDown", "AnthropicKeyRefused", "AnthropicReportFailing"
 STALLED, COVERAGE = "AnthropicUpstreamStalled", "AnthropicCoverageLow"
 STALE, STORE = "AnthropicPageStale", "AnthropicStoreFailing"
+EXPIRES = "AnthropicApiKeyExpires"
 
 
 @dataclass(frozen=True)
@@ -336,6 +337,17 @@ def instead(family: str, value: Callable[[datetime], float | None], **labels: st
     return lambda one, now: {one.series(family, **labels): value(now)}
 
 
+def api_key(expires: str, status: str = "active") -> Health:
+    """Return the health of an exporter that lists a key which expires at a moment."""
+    labels = {"api_key_id": "apikey_1"}
+    return lambda one, _: {
+        one.series("anthropic_api_key_expiry_timestamp_seconds", **labels): at(expires).timestamp(),
+        one.series(
+            "anthropic_api_key_info", api_key_name="ci", workspace_id="default", status=status, **labels
+        ): 1.0,
+    }
+
+
 SOON = ("2026-11-12", "2026-11-12")
 
 EXPORTER = [
@@ -373,6 +385,11 @@ EXPORTER = [
         // HOUR * 6, 0))), "11-12", "11-12", {STORE: SOON}, hours=1 / 6),
     situation("days are not read", healthy(known=lambda at_, _: at_ != day("11-11")), "11-12", "11-12",
         {COVERAGE: SOON}, hours=1 / 2),
+    situation("an API key expires", healthy(health=api_key("12-01T00")), "11-12", "11-20", {EXPIRES: "11-17"},
+        hours=1),
+    situation("an archived API key expires, or one that has expired is listed still", (healthy(health=api_key(
+        "12-01T00", "archived")), healthy(instance="b:1", health=api_key("11-15T00", "expired"))), "11-12", "11-20",
+        hours=6),
     situation("the first fill", healthy(known=lambda _, now: now > at("11-12T02")), "11-12", "11-12", hours=1 /
         2),
     situation("usage stalls, cost goes on", Organization(dollars=USUAL, users=since(PEOPLE, "11-02", lambda _:

@@ -79,6 +79,13 @@ def test_what_fires_and_what_is_silent(firings: Mapping[str, list[Firing]], name
             ),
             "from=now-7d&to=now&var-organization=Acme",
         ),
+        (
+            "an API key expires",
+            "AnthropicApiKeyExpires",
+            "11-20T00",
+            "The API key ci (apikey_1) of Acme expires in 11d 0h 0m 0s. What uses it then gets 401.",
+            "from=now-30d&to=now&var-organization=Acme",
+        ),
     ],
 )
 def test_what_an_alert_says(name: str, alert: str, now: str, description: str, link: str) -> None:
@@ -99,6 +106,12 @@ def test_what_an_alert_says(name: str, alert: str, now: str, description: str, l
             "alerts-spend.yml",
             "group_left (organization_id)",
             "group_left ()",
+        ),
+        (
+            "an archived API key expires, or one that has expired is listed still",
+            "alerts-exporter.yml",
+            'anthropic_api_key_info{status="active"}',
+            "anthropic_api_key_info",
         ),
         ("the job is renamed", "alerts-exporter.yml", "unless on (organization_id) anthropic_organization_info", ""),
     ],
