@@ -25,8 +25,8 @@ LEADS: Mapping[str, str] = {
     "cost": "Two views of the same bill: never add the two families.",
     "messages": "Several views of the same tokens, of which Claude Code's are a part: never add two families. "
     "`token_type` is spelled as in `anthropic_cost_usd`, so cost divided by tokens is a price. `api_key_id` is `none` "
-    "where the API names no key, as for the Workbench and OAuth. For a key that may not read this report, "
-    "`anthropic_up` is 0.",
+    "where the API names no key, as for the Workbench and OAuth. Absent when the key may not "
+    "read this report.",
     "directory": "Joins ids to names.",
     "api_keys": "Absent when the key may not list API keys. A key of the whole organisation has `workspace_id` `none`. "
     "`api_key_name` obeys `EXPORTER_USER_LABEL`.",

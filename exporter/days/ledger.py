@@ -152,7 +152,7 @@ class Ledger:
             return None, NEVER
 
     def publish(self, window: Window, up: Mapping[str, bool | None]) -> Published:
-        """Return the page of this window; `up` says of each report whether it works."""
+        """Return the page of this window; `up` says of each report that the key may read whether it works."""
         if self._window is None:
             for report in self.reports.values():
                 self._load_sums(report)
@@ -163,7 +163,7 @@ class Ledger:
             value, _ = self._listed[listing.name]
             if value is not None:
                 self.pieces.put(listing.name, listing.samples(value))
-        states = {name: health.health(self._store.entries(name), window, up=up[name]) for name in self.reports}
+        states = {name: health.health(self._store.entries(name), window, up=is_up) for name, is_up in up.items()}
         self.pieces.put("health", health.samples(states, window))
         return Published(self.pieces.page(), window, states)
 

@@ -83,6 +83,8 @@ class Fetcher:
             answer = await self._answer(report.source.request(fetch.first, fetch.last), report.name)
             unreadable = await self.in_worker(partial(self._ledger.take, report, days, answer, read_at))
         except ApiError as error:
+            if report.optional and not self._ledger.read_at()[report.name] and self._is_not_for_key(report.name, error):
+                return
             self._failed(report.name, error, str(fetch), days)
             return
         except Exception as error:  # a report with a defect must not stop the others
@@ -112,11 +114,8 @@ class Fetcher:
         try:
             value = await listing.fetch(self._api)
         except ApiError as error:
-            if listing.optional and isinstance(error, ApiForbidden | ApiNotFound):
-                self.health[listing.name].refused(self._clock.monotonic())
-                log.info("listing is not for this key", report=listing.name, error=str(error))
+            if listing.optional and self._is_not_for_key(listing.name, error):
                 await self.write(partial(self._ledger.drop_listing, listing))
-                self._show_health(listing.name)
                 return
             self._failed(listing.name, error, f"{listing.name} listing")
             return
@@ -133,6 +132,15 @@ class Fetcher:
             if not self._store_failing:
                 log.warning("cannot write to the store: days are kept in memory until it works", error=str(error))
             self._store_failing = True
+
+    def _is_not_for_key(self, report: str, error: ApiError) -> bool:
+        """Return whether the error says that this key may not read something optional, and note it."""
+        if not isinstance(error, ApiForbidden | ApiNotFound):
+            return False
+        self.health[report].refused(self._clock.monotonic())
+        log.info("optional report is not for this key: left out", report=report, error=str(error))
+        self._show_health(report)
+        return True
 
     def _failed(self, report: str, error: ApiError, what: str, days: Collection[date] = ()) -> None:
         """Count a failure, pause the report, and log it when the reason is new."""

@@ -18,6 +18,7 @@ class Health:
         self.error: ApiError | None = None
         self.failed_at: datetime | None = None
         self.paused_until = 0.0
+        self.not_for_key = False
         self._failures_in_a_row = 0
         self._retry_due = self._worked_now = self._failed_now = False
         self._failed_days: dict[date, int] = {}
@@ -25,7 +26,7 @@ class Health:
     @property
     def key_refused(self) -> bool:
         """Whether the last error was about the key, so that another key may work at once."""
-        return isinstance(self.error, ApiUnauthorized | ApiForbidden)
+        return self.not_for_key or isinstance(self.error, ApiUnauthorized | ApiForbidden)
 
     def failed_days(self) -> list[date]:
         """Return the days that failed and have not worked since, those with the fewest failures first."""
@@ -69,7 +70,7 @@ class Health:
         for day in days:
             self._failed_days.pop(day, None)
         self._failures_in_a_row = 0
-        self._worked_now = True
+        self._worked_now, self.not_for_key = True, False
         if self.up is None:
             self.up = True
 
@@ -84,13 +85,15 @@ class Health:
         error.__traceback__ = error.__context__ = None  # their frames hold the body, which may be large
         self.up, self.error, self.failed_at = False, error, now
         self._retry_due = self._failed_now = True
+        self.not_for_key = False
         failures = max([self._failures_in_a_row, *map(self.failures, days)])
         self.paused_until = monotonic + pause(failures, error.pause, key_refused=self.key_refused, jitter=jitter)
         return is_new
 
     def refused(self, monotonic: float) -> None:
         """Note that something optional is not for this key, which is no failure."""
-        self.error, self.paused_until = None, monotonic + OPTIONAL_PAUSE
+        self.up, self.error, self.not_for_key = None, None, True
+        self.paused_until = monotonic + OPTIONAL_PAUSE
 
     def forget_before(self, first: date) -> None:
         """Forget the failures of days that have left the window."""

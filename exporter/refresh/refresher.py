@@ -194,7 +194,7 @@ class Refresher:
 
     async def _publish(self) -> None:
         window, started = self._window(), self._clock.monotonic()
-        up = {report: self.health[report].up for report in self.ledger.reports}
+        up = {report: self.health[report].up for report in self.ledger.reports if not self.health[report].not_for_key}
         self.published = await self._fetcher.in_worker(partial(self.ledger.publish, window, up))
         self._published_at = self._clock.monotonic()
         self._publish_every = max(PUBLISH_EVERY, (self._published_at - started) / PUBLISH_SHARE)

@@ -5,13 +5,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.days.database import FILE
 from exporter.demo.organization import Organization
 from tests.simulator.faults import Kind
-from tests.support import DAY, FAMILIES_OF, REPORTS, TODAY, WARM_REQUESTS, MovableTime, api_of, of_report
+from tests.support import DAY, FAMILIES_OF, REPORTS, TODAY, WARM_REQUESTS, MovableTime, api_of, matching, of_report
 
 pytestmark = pytest.mark.anyio
+HEALTH = {"anthropic_report_last_success_timestamp_seconds", "anthropic_report_newest_date_timestamp_seconds"}
 OTHERS = [report for report in REPORTS if report != "messages"]
 
 
@@ -36,19 +38,38 @@ async def test_it_is_new_to_a_store(few: Organization, time: MovableTime, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["403", "404"])
-async def test_this_key_may_not_read_it(few: Organization, time: MovableTime, tmp_path: Path, kind: Kind) -> None:
-    """It shows nothing and is down; the others never flicker, and days that leave the window are still deleted."""
-    async with api_of(few, time, exporter_window_days=3) as api, api.exporter(tmp_path) as exporter:
-        api.faults.add(kind=kind, path="messages")
-        await exporter.fill()
-        for _ in range(30):
-            assert {exporter.health("up", report) for report in OTHERS} == {1}
-            assert exporter.health("up", "messages") == 0
-            await exporter.scrape_later(3600)
+async def test_this_key_may_not_read_it(few: Organization, time: MovableTime, kind: Kind) -> None:
+    """It is left out, which is no failure: one line an hour, and days that leave the window are still deleted."""
+    async with api_of(few, time, exporter_window_days=3) as api, api.exporter(None) as exporter:
+        fault = api.faults.add(kind=kind, path="messages")
+        with capture_logs() as lines:
             await exporter.fill()
+            for _ in range(30):
+                await exporter.scrape_later(3600)
+                await exporter.fill()
+        assert [line["log_level"] for line in matching(lines, report="messages")] == ["info"] * fault.hits
+        assert fault.hits <= 31
+        assert {exporter.health("up", report) for report in OTHERS} == {1}
         assert of_report(exporter.shown(), "messages") == {}
-        assert {line.partition("{")[0] for line in api.wrong(exporter)} == {*FAMILIES_OF["messages"]}
+        assert {exporter.health(family, "messages") for family in ("up", "report_coverage_ratio")} == {None}
+        left_out = {*FAMILIES_OF["messages"], "anthropic_up", "anthropic_report_coverage_ratio"}
+        assert {line.partition("{")[0] for line in api.wrong(exporter)} <= left_out | HEALTH
         assert min(exporter.store.entries("cost")) == TODAY - DAY
+        api.faults.clear()
+        await exporter.scrape_later(3700)
+        await exporter.fill()
+        assert api.wrong(exporter) == []
+
+
+async def test_it_is_taken_from_a_key_that_could_read_it(few: Organization, time: MovableTime) -> None:
+    """That is a failure as of any report: the days that were read stay, and somebody must know."""
+    async with api_of(few, time, exporter_window_days=3) as api, api.exporter(None) as exporter:
+        await exporter.fill()
+        api.faults.add(kind="403", path="messages")
+        await exporter.scrape_later(70)
+        assert {exporter.health("up", report) for report in OTHERS} == {1}
+        assert exporter.health("up", "messages") == 0
+        assert exporter.health("report_coverage_ratio", "messages") == 1
 
 
 async def test_its_price_is_what_was_paid(few: Organization, time: MovableTime) -> None:

@@ -95,6 +95,19 @@ def test_the_error_decides_the_pause(error: ApiError, seconds: float) -> None:
     assert health.key_refused is not isinstance(error, ApiThrottled)
 
 
+def test_something_optional_is_not_for_this_key() -> None:
+    """Nothing is failing, it is tried again after an hour, and another key may read it at once."""
+    health = Health()
+    health.refused(100.0)
+    assert (health.up, health.error, health.not_for_key, health.key_refused) == (None, None, True, True)
+    assert [health.may_fetch(100.0 + seconds) for seconds in (3599, 3600)] == [False, True]
+    health.worked()
+    assert (health.up, health.not_for_key, health.key_refused) == (True, False, False)
+    health.refused(200.0)
+    fail(health, ApiThrottled("x", pause=17.0), 0)
+    assert (health.up, health.not_for_key, health.key_refused) == (False, False, False)
+
+
 def test_only_a_new_reason_is_logged() -> None:
     """An outage of an hour is one line, not sixty."""
     health = Health()
