@@ -6,7 +6,7 @@ view says has changed is rendered again. Everything else stays as it is.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import structlog
@@ -15,6 +15,7 @@ from exporter import reports as all_reports
 from exporter.api.paging import Answer
 from exporter.days import kept_sums
 from exporter.days.kept_sums import KeptSums
+from exporter.days.listed import Listed
 from exporter.days.store import SUMS_OF, Entry, Store, rows_digest
 from exporter.errors import ApiShapeChanged, StoreError
 from exporter.exposition.pieces import Page, Pieces
@@ -25,7 +26,6 @@ from exporter.reports.report import KeepsSums, Listing, Report
 
 SETTLED = 2 * DAY
 """The age from which a day rarely changes: the API restates a day for about 30 hours."""
-NEVER = datetime.min.replace(tzinfo=UTC)
 _MISFIT = (ArithmeticError, LookupError, ValueError)
 """What a view raises when its sums do not hold the rows that are subtracted from them."""
 log = structlog.get_logger()
@@ -45,9 +45,8 @@ class Ledger:
     def __init__(self, store: Store, reports: Sequence[Report[Any]], listings: Sequence[Listing[Any]] = ()) -> None:
         self._store = store
         self.reports = {report.name: report for report in reports}
-        self.listings = {listing.name: listing for listing in listings}
         self._window: Window | None = None
-        self._listed = {listing.name: self._stored_listing(listing) for listing in listings}
+        self.listed = Listed(store, listings)
         self.pieces = Pieces(all_reports.families(reports, listings))
         self.views: dict[str, Any] = {}
         """The `View` of each report, by name."""
@@ -125,32 +124,6 @@ class Ledger:
         """Write what was taken. Raises StoreError when it is kept in memory only."""
         self._store.save()
 
-    def listing_is_due(self, listing: Listing[Any], now: datetime) -> bool:
-        """Return whether a listing was never read, or not within its interval."""
-        return not timedelta() <= now - self._listed[listing.name][1] < listing.every
-
-    def take_listing(self, listing: Listing[Any], value: object, read_at: datetime) -> None:
-        """Replace what was listed. Raises StoreError when it is kept in memory only."""
-        self._listed[listing.name] = value, read_at
-        self._store.put_note(listing.name, listing.pack(value, read_at))
-
-    def drop_listing(self, listing: Listing[Any]) -> None:
-        """Forget what was listed. Raises StoreError when it is forgotten in memory only."""
-        if self._listed[listing.name][0] is not None:
-            self._listed[listing.name] = None, NEVER
-            self.pieces.clear(listing.families)
-            self._store.put_note(listing.name, "")
-
-    def _stored_listing(self, listing: Listing[Any]) -> tuple[Any, datetime]:
-        """Return what was listed and when; None, read never, without a note in its format."""
-        note = self._store.note(listing.name)
-        try:
-            return listing.unpack(note or "")
-        except ValueError:
-            if note:
-                self._store.put_note(listing.name, "")
-            return None, NEVER
-
     def publish(self, window: Window, up: Mapping[str, bool | None]) -> Published:
         """Return the page of this window; `up` says of each report that the key may read whether it works."""
         if self._window is None:
@@ -159,10 +132,11 @@ class Ledger:
         self._window = window
         for report in self.reports.values():
             self._render(report, window)
-        for listing in self.listings.values():
-            value, _ = self._listed[listing.name]
-            if value is not None:
-                self.pieces.put(listing.name, listing.samples(value))
+        for name, listing in self.listed.listings.items():
+            if (value := self.listed.value(name)) is None:
+                self.pieces.clear(listing.families)
+            else:
+                self.pieces.put(name, listing.samples(value))
         states = {name: health.health(self._store.entries(name), window, up=is_up) for name, is_up in up.items()}
         self.pieces.put("health", health.samples(states, window))
         return Published(self.pieces.page(), window, states)
@@ -247,10 +221,6 @@ class Ledger:
             return self._rows(self.reports[report], day) or ()
         except StoreError:
             return ()
-
-    def listed(self, listing: str) -> Any:  # noqa: ANN401 - of the listing's own type
-        """Return what was listed, or None where it was never read."""
-        return self._listed[listing][0]
 
     def _rows(self, report: Report[Any], day: date) -> list[Any] | None:
         """Return the rows of a day, None where it is not stored. Raises StoreError for a damaged day."""

@@ -43,7 +43,7 @@ class Fetcher:
         self._ledger = ledger
         self._telemetry = telemetry
         self._clock = clock
-        self.health = {name: Health() for name in (*ledger.reports, *ledger.listings)}
+        self.health = {name: Health() for name in (*ledger.reports, *ledger.listed.listings)}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._store_failing = False
 
@@ -109,17 +109,17 @@ class Fetcher:
 
     async def fetch_listing(self, listing: Listing[Any]) -> None:
         """Fetch a listing if it is due and not paused. An optional one may be refused: it is tried again in an hour."""
-        if not self.may_fetch(listing.name) or not self._ledger.listing_is_due(listing, self._clock.now()):
+        if not self.may_fetch(listing.name) or not self._ledger.listed.is_due(listing, self._clock.now()):
             return
         try:
             value = await listing.fetch(self._api)
         except ApiError as error:
             if listing.optional and self._is_not_for_key(listing.name, error):
-                await self.write(partial(self._ledger.drop_listing, listing))
+                await self.write(partial(self._ledger.listed.drop, listing))
                 return
             self._failed(listing.name, error, f"{listing.name} listing")
             return
-        await self.write(partial(self._ledger.take_listing, listing, value, self._clock.now()))
+        await self.write(partial(self._ledger.listed.take, listing, value, self._clock.now()))
         self.health[listing.name].worked()
 
     async def write(self, work: Callable[[], None]) -> None:

@@ -176,7 +176,7 @@ class Refresher:
             health.forget_before(self._window().first)
         started, planned, newest = self._clock.monotonic(), self._planned(recent=recent), self._recent_days()
         recent_left = sum(fetch.last in newest for fetch in planned)
-        for listing in self.ledger.listings.values():
+        for listing in self.ledger.listed.listings.values():
             await self._fetcher.fetch_listing(listing)
         for fetch in planned:
             recent_left -= fetch.last in newest

@@ -69,7 +69,7 @@ class Reporting:
 
     async def file(self, name: str, form: Format, query: Query) -> AsyncIterator[str]:
         """Yield the parts of a file. Each is made in a short step, between which the worker can serve a refresh."""
-        names = self._ledger.listed(directory.NAME)
+        names = self._ledger.listed.value(directory.NAME)
         workspaces = names.workspaces if names else {}
         parts = export.parts(name, form, query.span, self._ledger.rows, workspaces, users_shown=self._names.shown)
         while (part := await self._pages.in_worker(partial(next, parts, None))) is not None:
@@ -113,7 +113,7 @@ class Reporting:
     def _without_users(self, query: Query) -> Report:
         usage, bills = self._ledger.views[claude_code.NAME], self._ledger.views[cost.NAME]
         sums = Sums(self._pages.published.window, usage.by_day.sums, bills.by_day.sums)
-        names = self._ledger.listed(directory.NAME)
+        names = self._ledger.listed.value(directory.NAME)
         return Report(
             first=query.first,
             last=query.last,

@@ -38,7 +38,7 @@ haiku = partial(used, name="haiku")
 
 def put_names(ledger: Ledger, organization: tuple[str, str], workspaces: dict[str, str]) -> None:
     """Put names for ids into a ledger."""
-    ledger.take_listing(ledger.listings["directory"], Directory(organization, workspaces), NOW)
+    ledger.listed.take(ledger.listed.listings["directory"], Directory(organization, workspaces), NOW)
 
 
 def empty(ledger: Ledger) -> Published:

@@ -195,7 +195,7 @@ async def test_a_changed_key_ends_the_pauses_that_the_old_key_caused(fetcher: Fe
     api.errors["directory"] = api.errors["claude_code"]
     await fetcher.fetch_days(USAGE)
     await fetcher.fetch_days(BILLS)
-    await fetcher.fetch_listing(fetcher._ledger.listings["directory"])
+    await fetcher.fetch_listing(fetcher._ledger.listed.listings["directory"])
     assert [fetcher.may_fetch(name) for name in NAMES] == [False, False, False]
     api.key_differs = True
     assert fetcher.may_fetch("claude_code")
@@ -207,7 +207,7 @@ async def test_a_listing_is_fetched_daily_and_not_during_its_pause(
     fetcher: Fetcher, api: ScriptedApi, time: MovableTime
 ) -> None:
     """A failure names it; what was listed before stays."""
-    listing = fetcher._ledger.listings["directory"]
+    listing = fetcher._ledger.listed.listings["directory"]
     api.errors["directory"] = ApiUnavailable("HTTP 500", pause=60.0)
     await fetcher.fetch_listing(listing)
     assert api.taken() == ["/me"]

@@ -75,7 +75,7 @@ def test_a_page_is_the_same_before_and_after_a_restart(ledger: Ledger, tmp_path:
     ledger.publish(WINDOW, UP)
     take_usage(ledger, day(1), record(ANA, 5))
     take_cost(ledger, day(1), result("99.5"))
-    ledger.take_listing(ledger.listings["directory"], Directory(("o", "Org"), {"w": "W"}), NOW)
+    ledger.listed.take(ledger.listed.listings["directory"], Directory(("o", "Org"), {"w": "W"}), NOW)
     ledger.save()
     lines = shown(ledger)
     store.close()
@@ -245,18 +245,18 @@ def test_health_is_of_the_window(ledger: Ledger) -> None:
 
 def test_a_listing_is_kept_and_due_once_a_day(ledger: Ledger, store: Store) -> None:
     """Never read is due; a clock that was put back is due; a damaged note is as if it were not there."""
-    directory = ledger.listings["directory"]
-    assert ledger.listing_is_due(directory, NOW)
-    ledger.take_listing(directory, Directory(("o", "Org"), {"w": "W"}), NOW)
+    directory = ledger.listed.listings["directory"]
+    assert ledger.listed.is_due(directory, NOW)
+    ledger.listed.take(directory, Directory(("o", "Org"), {"w": "W"}), NOW)
     for one in (ledger, started(store)):
-        assert not one.listing_is_due(directory, NOW)
-        assert not one.listing_is_due(directory, NOW + timedelta(hours=23, minutes=59))
-        assert one.listing_is_due(directory, NOW + timedelta(days=1))
-        assert one.listing_is_due(directory, NOW - HOUR)
+        assert not one.listed.is_due(directory, NOW)
+        assert not one.listed.is_due(directory, NOW + timedelta(hours=23, minutes=59))
+        assert one.listed.is_due(directory, NOW + timedelta(days=1))
+        assert one.listed.is_due(directory, NOW - HOUR)
     for text in ('{"organization": 5}', f'["{NOW.isoformat()}", {{}}]', "["):
         store.put_note("directory", text)
         damaged = started(store)
-        assert damaged.listing_is_due(directory, NOW)
+        assert damaged.listed.is_due(directory, NOW)
         assert not [line for line in shown(damaged) if "_info" in line]
 
 
