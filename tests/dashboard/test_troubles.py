@@ -51,7 +51,7 @@ def test_the_first_fill(looked: Mapping[str, Seen], pages: Pages) -> None:
     assert wrong(seen, pages.filling.samples) == {}
     assert seen.frames["Coverage"][0][1].text == ["33%"]
     text = "Not every day of the report {} was read yet: sums are too low."
-    assert sorted(sentences(seen)) == [text.format("claude_code"), text.format("cost")]
+    assert sorted(sentences(seen)) == [text.format(report) for report in ("claude_code", "cost", "messages")]
 
 
 def test_a_report_fails(looked: Mapping[str, Seen], pages: Pages) -> None:
@@ -62,6 +62,7 @@ def test_a_report_fails(looked: Mapping[str, Seen], pages: Pages) -> None:
     (states,) = seen.frames["State of each report"]
     shown = {field.name: field.text for field in states}
     assert sorted(zip(shown["Report"], shown["State"], strict=True)) == [
+        ("API tokens", "works"),
         ("Claude Code", "works"),
         ("Cost", "unauthorized"),
     ]
