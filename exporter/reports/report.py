@@ -77,7 +77,7 @@ class Report(Generic[Row]):
     format: str
     view: Callable[[], View[Row]]
     optional: bool = False
-    """Whether some keys may not read it: `check` then succeeds all the same."""
+    """Whether some keys may not read it: it is then left out, and nothing is failing."""
 
     @cached_property
     def _decoder(self) -> "msgspec.json.Decoder[list[Row]]":
@@ -108,7 +108,7 @@ class Listing(Generic[Row]):
     format: str = ""
     """What was stored in another `format` is deleted at the start."""
     optional: bool = False
-    """Whether some keys may not read it: it is then absent, and nothing is wrong."""
+    """As of a report."""
 
     def pack(self, value: Row, read_at: datetime) -> str:
         """Return a value, and when it was read, as they are stored."""
