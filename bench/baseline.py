@@ -69,9 +69,10 @@ class Gauges:
         """Clear and set every gauge, and return the metrics."""
         for family, of_family in self._samples.items():
             gauge = self._gauges[family]
-            gauge.clear()
+            if family.labels:
+                gauge.clear()
             for values, number in of_family:
-                gauge.labels(*values).set(number)
+                (gauge.labels(*values) if values else gauge).set(number)
             yield from gauge.collect()
 
 
