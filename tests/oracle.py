@@ -141,8 +141,9 @@ def _dollars(cents: float | str) -> Decimal:
 
 
 def _zeros(samples: _Sums, days: Iterable[date]) -> None:
-    """Add 0 to the families without open labels, so that an empty day is shown."""
+    """Add 0 to the families without open labels, and to people, so that a day without use is shown."""
     for day in days:
+        samples.add(_CLAUDE_CODE + "daily_active_users", 0, date=str(day), actor_type="user")
         for name in ("sessions", "commits", "pull_requests"):
             samples.add(_CLAUDE_CODE + name, 0, date=str(day))
         for change in ("added", "removed"):
@@ -152,8 +153,6 @@ def _zeros(samples: _Sums, days: Iterable[date]) -> None:
 def _daily(samples: _Sums, days: Iterable[date], uses: Iterable[_Use]) -> None:
     _zeros(samples, days)
     used = {(use.day, use.actor) for use in uses}
-    for day in {*days} - {day for day, _ in used}:
-        samples.add(_CLAUDE_CODE + "daily_active_users", 0, date=str(day), actor_type="user")
     for day, actor in used:
         samples.add(_CLAUDE_CODE + "daily_active_users", 1, date=str(day), actor_type=actor.actor_type)
     for use in uses:

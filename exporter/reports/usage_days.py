@@ -91,9 +91,12 @@ def day_sums(rows: Sequence[Row]) -> Day:
 
 
 def day_samples(day: date, sums: Day) -> Samples:
-    """Return the samples of a day; an empty day is 0 in the families without open labels."""
+    """Return the samples of a day. Families without open labels are 0 without use, and so are people.
+
+    A day on which only API keys were used must not look like a day that was not read.
+    """
     label = day.isoformat()
-    active_users = sums.active_users or {"user": 0}
+    active_users = {"user": 0} | sums.active_users
     return {
         "anthropic_claude_code_daily_active_users": [((label, kind), n) for kind, n in sorted(active_users.items())],
         "anthropic_claude_code_sessions": [((label,), sums.sessions)],
