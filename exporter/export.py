@@ -23,7 +23,7 @@ NAMES = (*COLUMNS, OPENMETRICS)
 
 
 class Wanted(NamedTuple):
-    """What to write. None stands for the first or last stored day, and for standard output."""
+    """What to write. None means the first or last stored day, or standard output."""
 
     name: str
     first: date | None

@@ -80,7 +80,7 @@ def scrape_samples(text: str) -> Samples:
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))
             if key in samples:
-                raise ValueError(f"{_shown(key)} stands on the page twice")
+                raise ValueError(f"{_shown(key)} is on the page twice")
             samples[key] = Decimal(repr(float(sample.value)))
     return samples
 

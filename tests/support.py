@@ -1,6 +1,6 @@
 """What the tests of the whole share: a clock that the test moves, and the exporter in this process.
 
-The API is the simulated one over real HTTP on loopback; the store is a real folder. Nothing of ours is replaced.
+The API is the simulated one over real HTTP on loopback; the store is a real folder. None of our code is replaced.
 """
 
 import asyncio

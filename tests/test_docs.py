@@ -58,7 +58,7 @@ def test_a_stale_reference_is_found(
 
 
 def test_every_family_and_every_setting_is_in_its_reference() -> None:
-    """No section of the generator leaves one out, and each stands once."""
+    """No section of the generator leaves one out, and each is there once."""
     for names, text in ((FAMILY_NAMES, generate.metrics()), (SETTINGS, generate.settings())):
         assert sorted(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == sorted(names)
 

@@ -141,7 +141,7 @@ class ByDay(Generic[Sums]):
 
 
 class Daily(Generic[Row, Sums]):
-    """A view in which every day stands for itself."""
+    """A view in which each day is summed on its own."""
 
     def __init__(self, sum_up: Callable[[Sequence[Row]], Sums], samples: Callable[[date, Sums], Samples]) -> None:
         self._sum_up = sum_up

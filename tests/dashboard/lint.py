@@ -34,7 +34,7 @@ def selectors(query: str) -> Iterator[Selector]:
 
 
 def families(query: str) -> set[str]:
-    """Return every word of a query that looks like a family of ours, inside a selector or not."""
+    """Return every word of a query that looks like one of our families, inside a selector or not."""
     return set(re.findall(r"\banthropic_\w+", query))
 
 

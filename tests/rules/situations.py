@@ -86,7 +86,7 @@ def situation(
     hours: float = 12,
     **more: object,
 ) -> Situation:
-    """Return a situation; a single day stands for a day and the one after it."""
+    """Return a situation; a single day means that day and the next one."""
     expected = {
         alert: (span, str(day(span) + DAY)) if isinstance(span, str) else span for alert, span in (begins or {}).items()
     }

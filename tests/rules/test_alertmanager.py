@@ -195,7 +195,7 @@ def test_severity_decides_who_hears(name: str, severity: str) -> None:
 
 
 def test_other_alerts_are_left_alone() -> None:
-    """A critical alert of something else does not go to the receiver of ours."""
+    """A critical alert from another system does not go to our receiver."""
     assert route(alertname="NodeDown", severity="critical") == "team"
 
 

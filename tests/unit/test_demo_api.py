@@ -141,7 +141,7 @@ def test_workspaces_are_paged_by_id(api: Served) -> None:
     ],
 )
 def test_a_bad_query_is_refused(api: Served, path: str, query: dict[str, str]) -> None:
-    """Wrong dates, bounds, limits, cursors, groups and unknown parameters, so that a mistake of ours is noticed."""
+    """Wrong dates, bounds, limits, cursors, groups and unknown parameters, so that our own mistakes are noticed."""
     assert api.status(path, query) == 400
 
 
