@@ -19,6 +19,7 @@ from exporter.errors import (
     ApiError,
     ApiForbidden,
     ApiNotFound,
+    ApiShapeChanged,
     ApiTimeout,
     ApiUnauthorized,
     ApiUnreachable,
@@ -75,7 +76,10 @@ async def check(settings: Settings, today: date) -> AsyncIterator[Finding]:
 
 
 async def api(transport: Transport, settings: Settings, today: date) -> AsyncIterator[Finding]:
-    """Yield what becomes of the key, the network, and each listing and report. Stops at the first error of all."""
+    """Yield what becomes of the key, the network, and each listing and report.
+
+    Stops at an error that every later attempt would repeat.
+    """
     url = settings.anthropic_base_url + _proxy(settings.anthropic_base_url)
     reached, causes = False, set()
     for what, attempt, optional in _attempts(transport, today):
@@ -138,7 +142,7 @@ async def _listing(transport: Transport, listing: Listing[Any]) -> str:
 
 async def _day(transport: Transport, report: Report[Any], day: date) -> str:
     answer = await pages(transport, report.source.request(day, day), report.name)
-    rows = report.source.read(answer.bodies, day, day).get(day, [])
+    rows = report.source.read(answer.bodies, day, day).get(day, ApiShapeChanged("the answer leaves this day out"))
     if isinstance(rows, ApiError):
         raise rows
     return f"{len(rows)} rows" if rows else "readable, nothing on this day"

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -110,4 +110,5 @@ def _destination(output: Path | None) -> Iterator[TextIO]:
     except OSError as error:
         raise ExporterError(f"cannot write {output}: {error.strerror}") from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # the error of writing is the one to report
+            unfinished.unlink(missing_ok=True)

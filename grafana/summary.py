@@ -174,8 +174,9 @@ def _problems() -> str:
     gone = f"max by (instance) ({_gone()})"
     no_day = f"vector(1) and on () {known(DATES)} unless on () {chosen(known(DATES))}"
     nothing = f"absent({known('anthropic_up')})"
+    up = f"{known('anthropic_up')} and on (instance, report) {known(_COVERAGE)}"  # without it, not for this key
     good = (
-        f"vector(1) and on () (min({known('anthropic_up')}) == 1) and on () (min({known(_COVERAGE)}) == 1) "
+        f"vector(1) and on () (min({up}) == 1) and on () (min({known(_COVERAGE)}) == 1) "
         f"unless on () {_silent()} unless on () {_gone()} unless on () ({no_day})"
     )
     return " or ".join(

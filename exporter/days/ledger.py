@@ -125,7 +125,10 @@ class Ledger:
         self._store.save()
 
     def publish(self, window: Window, up: Mapping[str, bool | None]) -> Published:
-        """Return the page of this window; `up` says of each report that the key may read whether it works."""
+        """Return the page of this window; `up` says of each report that the key may read whether it works.
+
+        Of the others only `anthropic_up` is shown, as 0.
+        """
         if self._window is None:
             for report in self.reports.values():
                 self._load_sums(report)
@@ -138,7 +141,7 @@ class Ledger:
             else:
                 self.pieces.put(name, listing.samples(value))
         states = {name: health.health(self._store.entries(name), window, up=is_up) for name, is_up in up.items()}
-        self.pieces.put("health", health.samples(states, window))
+        self.pieces.put("health", health.samples(states, window, sorted(self.reports.keys() - up.keys())))
         return Published(self.pieces.page(), window, states)
 
     def _render(self, report: Report[Any], window: Window) -> None:

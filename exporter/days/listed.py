@@ -33,16 +33,13 @@ class Listed:
 
     def drop(self, listing: Listing[Any]) -> None:
         """Forget what was listed. Raises StoreError when it is forgotten in memory only."""
-        if self.value(listing.name) is not None:
-            self._last[listing.name] = None, NEVER
-            self._store.put_note(listing.name, "")
+        self._last[listing.name] = None, NEVER
+        self._store.forget_note(listing.name)
 
     def _stored(self, listing: Listing[Any]) -> tuple[Any, datetime]:
         """Return what was listed and when; None, read never, without a note in its format."""
-        note = self._store.note(listing.name)
         try:
-            return listing.unpack(note or "")
-        except ValueError:
-            if note:
-                self._store.put_note(listing.name, "")
+            return listing.unpack(self._store.note(listing.name) or "")
+        except ValueError:  # of an older format: names that are no longer wanted must not stay on disk
+            self._store.forget_note(listing.name)
             return None, NEVER

@@ -169,6 +169,13 @@ class Store:
             values = name, f"{_checksum(text)} {text}"
             self._db.execute("INSERT OR REPLACE INTO note (name, text) VALUES (?, ?)", values)
 
+    def forget_note(self, name: str) -> None:
+        """Delete a note, also a damaged one, and leave no trace of it in the file. Raises StoreError."""
+        with self._transaction():
+            deleted = self._db.execute("DELETE FROM note WHERE name = ?", (name,)).rowcount
+        if deleted:
+            self._scrub()
+
     def hash_key(self) -> bytes:
         """Return the key of user digests, created at first use and kept in the data folder with mode 0600."""
         if self._dir is None:

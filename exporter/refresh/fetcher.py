@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Api(Getter, Protocol):
-    """What a refresh needs of the API. `transport.Transport` implements it."""
+    """What a refresh needs of the API. `api.transport.Transport` implements it."""
 
     def key_changed(self) -> bool:
         """Return whether the key differs from the one that was last sent."""

@@ -1,6 +1,6 @@
 """The families that say how far the numbers of each report can be trusted. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
@@ -70,13 +70,19 @@ def health(stored: Mapping[date, StoredDay], window: Window, *, up: bool | None)
     return ReportHealth(up, last_success, newest, len(shown), window.days)
 
 
-def samples(reports: Mapping[str, ReportHealth], window: Window) -> Samples:
-    """Return the samples of all reports, and the dates of the window."""
+def samples(reports: Mapping[str, ReportHealth], window: Window, left_out: Collection[str] = ()) -> Samples:
+    """Return the samples of all reports, and the dates of the window.
+
+    Optional reports that are not for this key are `left_out`: they do not work, and nothing else is known of them.
+    """
     rows = [((report,), state) for report, state in reports.items()]
     up, success, newest, coverage = (family.name for family in FAMILIES)
     return {
         DATES.name: [((day.isoformat(),), timestamp(day)) for day in window.dates()],
-        up: [(label, int(state.up)) for label, state in rows if state.up is not None],
+        up: [
+            *((label, int(state.up)) for label, state in rows if state.up is not None),
+            *(((report,), 0) for report in left_out),
+        ],
         success: [(label, state.last_success) for label, state in rows if state.last_success is not None],
         newest: [(label, timestamp(state.newest_date)) for label, state in rows if state.newest_date is not None],
         coverage: [(label, state.coverage) for label, state in rows],

@@ -77,7 +77,7 @@ class Report(Generic[Row]):
     format: str
     view: Callable[[], View[Row]]
     optional: bool = False
-    """Whether some keys may not read it: it is then left out, and nothing is failing."""
+    """Whether some keys may not read it: unless it was read before, it is then left out, and nothing is failing."""
 
     @cached_property
     def _decoder(self) -> "msgspec.json.Decoder[list[Row]]":

@@ -120,7 +120,7 @@ class UserUse(Struct):
 
 
 class Report(Struct, rename={"first": "from", "last": "to"}):
-    """The body of `/api/v1/report`. Dates are inclusive UTC days; `as_of` is when today was last read."""
+    """The body of `/api/v1/report`. Dates are inclusive UTC days; `as_of` is when the older report was last read."""
 
     first: date
     last: date

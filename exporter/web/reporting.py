@@ -12,6 +12,7 @@ import msgspec
 from exporter.days.ledger import Ledger, Published
 from exporter.model import Window
 from exporter.reports import claude_code, cost, directory
+from exporter.reports.health import ReportHealth
 from exporter.reports.names import Names
 from exporter.reports.usage_rows import Actor
 from exporter.reports.users import Users
@@ -34,7 +35,7 @@ class Busy(Exception):
 
 
 class Pages(Protocol):
-    """What reports are computed from. `refresh.Refresher` implements it."""
+    """What reports are computed from. `refresh.refresher.Refresher` implements it."""
 
     published: Published
 
@@ -65,7 +66,7 @@ class Reporting:
     @property
     def filling(self) -> bool:
         """Whether days of the window are still to be read."""
-        return any(state.coverage < 1 for state in self._pages.published.health.values())
+        return any(state.coverage < 1 for state in self._health())
 
     async def file(self, name: str, form: Format, query: Query) -> AsyncIterator[str]:
         """Yield the parts of a file. Each is made in a short step, between which the worker can serve a refresh."""
@@ -154,5 +155,9 @@ class Reporting:
         return users
 
     def _as_of(self) -> datetime | None:
-        reads = [state.last_success for state in self._pages.published.health.values() if state.last_success]
-        return datetime.fromtimestamp(max(reads), UTC).replace(microsecond=0) if reads else None
+        reads = [state.last_success for state in self._health() if state.last_success]
+        return datetime.fromtimestamp(min(reads), UTC).replace(microsecond=0) if reads else None
+
+    def _health(self) -> list[ReportHealth]:
+        """Return the health of the reports that are on the page."""
+        return [self._pages.published.health[name] for name in (claude_code.NAME, cost.NAME)]
