@@ -56,7 +56,7 @@ def test_every_fault_has_a_row() -> None:
 
 OF_OTHERS = {"Object missing required field", "Permission denied", "cursor does not match", "Invalid date range"}
 """What msgspec, the system and the API say."""
-VARIABLE = r"\.\.\.|[\d-]+|the body is|cost|next_page|data\[\d\]\S*|HTTP|\w+_error|ReadTimeout"
+VARIABLE = r"\.\.\.|[\d-]+|the body is|cost|directory|next_page|data\[\d\]\S*|HTTP|\w+_error|ReadTimeout"
 
 
 def test_every_log_line_is_one_of_the_exporter() -> None:
