@@ -3,7 +3,7 @@
 import http.client
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from datetime import date
 from functools import partial
 from ipaddress import ip_address
@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from exporter import reports
-from exporter.api.paging import pages
 from exporter.api.transport import Transport
 from exporter.days import database
 from exporter.errors import (
@@ -27,8 +26,9 @@ from exporter.errors import (
     SettingsError,
 )
 from exporter.model import DAY
+from exporter.reports import Sources, directory
 from exporter.reports.report import Listing, Report
-from exporter.service import listening, make_transport
+from exporter.service import listening, make_sources, make_transport
 from exporter.settings import Settings
 from exporter.telemetry import Telemetry
 from exporter.values import ListenAddress
@@ -46,7 +46,7 @@ Attempt = Callable[[], Coroutine[Any, Any, str]]
 class Finding(NamedTuple):
     """What was tried and how it went; `exit_code` is that of `serve` for the same cause."""
 
-    state: Literal["ok", "none", "FAIL", "skip"]
+    state: Literal["ok", "none", "FAIL", "skip", "same", "diff"]
     what: str
     detail: str
     exit_code: int = 0
@@ -82,7 +82,7 @@ async def api(transport: Transport, settings: Settings, today: date) -> AsyncIte
     """
     url = settings.anthropic_base_url + _proxy(settings.anthropic_base_url)
     reached, causes = False, set()
-    for what, attempt, optional in _attempts(transport, today):
+    for what, attempt, optional in _attempts(transport, make_sources(settings), today):
         try:
             finding = Finding("ok", what, await attempt())
         except (ApiUnreachable, ApiTimeout) as error:
@@ -125,27 +125,44 @@ def local(settings: Settings) -> Iterator[Finding]:
     yield _tried("port", partial(_port, address))
 
 
-def _attempts(transport: Transport, today: date) -> Iterator[tuple[str, Attempt, bool]]:
+def _attempts(transport: Transport, sources: Sources, today: date) -> Iterator[tuple[str, Attempt, bool]]:
     """Yield (what, attempt, whether some keys may not read it)."""
-    yesterday = today - DAY
-    for listing in reports.listings():
-        yield f"{listing.name} listing", partial(_listing, transport, listing), listing.optional
-    for report in reports.reports():
+    yesterday, listed = today - DAY, dict[str, Any]()
+
+    def workspace_ids() -> Collection[str] | None:
+        return directory.workspace_ids(listed.get(directory.NAME))
+
+    for listing in reports.listings(workspace_ids=workspace_ids):
+        yield f"{listing.name} listing", partial(_listing, transport, listing, listed), listing.optional
+    for report in reports.reports(sources=sources, workspace_ids=workspace_ids):
         what = f"{report.name} report for {yesterday}"
         yield what, partial(_day, transport, report, yesterday), report.optional
 
 
-async def _listing(transport: Transport, listing: Listing[Any]) -> str:
-    samples = listing.samples(await listing.fetch(transport))
+async def _listing(transport: Transport, listing: Listing[Any], listed: dict[str, Any]) -> str:
+    listed[listing.name] = value = await listing.fetch(transport)
+    samples = listing.samples(value)
     return ", ".join(f"{len(found)} {family}" for family, found in samples.items())
 
 
 async def _day(transport: Transport, report: Report[Any], day: date) -> str:
-    answer = await pages(transport, report.source.request(day, day), report.name)
+    try:
+        answer = await report.source.fetch(transport, day, day)
+    except (ApiForbidden, ApiNotFound) as error:
+        error.args = (missing(report, error),)
+        raise
     rows = report.source.read(answer.bodies, day, day).get(day, ApiShapeChanged("the answer leaves this day out"))
     if isinstance(rows, ApiError):
         raise rows
+    if rows is None:
+        return "readable, and the API has nothing of this day yet"
     return f"{len(rows)} rows" if rows else "readable, nothing on this day"
+
+
+def missing(report: Report[Any], error: ApiForbidden | ApiNotFound) -> str:
+    """Return the text of an error, and the setting to change where the API has no such report."""
+    retired = isinstance(error, ApiNotFound) or not report.source.missing_for
+    return f"{error} {report.source.if_missing}".strip() if retired else str(error)
 
 
 def _proxy(url: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from exporter import __version__, assets, check, export, flags, logs, misspelt, service, settings
+from exporter import __version__, assets, check, compare, export, flags, logs, misspelt, service, settings
 from exporter.check import Finding
 from exporter.clock import SYSTEM_CLOCK
 from exporter.days.store import Store
@@ -29,6 +29,7 @@ CHECK_HELP = (
     "try everything that serve needs, and say what works; "
     "the exit code is 0, 1 (API or data folder) or 2 (settings), as that of serve"
 )
+COMPARE_HELP = "also show the last 30 complete days from both sources of the bill and of the tokens, side by side"
 DEMO_GROUPS = ("report", "users", "web", "log")
 EXPORT_GROUPS = ("users", "storage", "log")
 log = structlog.get_logger()
@@ -111,7 +112,8 @@ def _check(options: argparse.Namespace) -> int:
             raise
         findings = [Finding("FAIL", "settings", line, WRONG_SETTINGS) for line in str(error).splitlines()]
     else:
-        findings = asyncio.run(_findings(config, (lambda _: None) if options.json else print))
+        say = (lambda _: None) if options.json else print
+        findings = asyncio.run(_findings(config, say, compared=options.compare))
     code = max(finding.exit_code for finding in findings)
     if options.json:
         checks = [{"state": one.state.lower(), "what": one.what, "detail": one.detail} for one in findings]
@@ -121,12 +123,13 @@ def _check(options: argparse.Namespace) -> int:
     return code
 
 
-async def _findings(config: Settings, say: Callable[[Finding], None]) -> list[Finding]:
+async def _findings(config: Settings, say: Callable[[Finding], None], *, compared: bool) -> list[Finding]:
     """Return all findings of `check`; each is said when it is found."""
-    findings = []
-    async for finding in check.check(config, datetime.now(UTC).date()):
-        findings.append(finding)
-        say(finding)
+    findings, today = [], datetime.now(UTC).date()
+    for found in [check.check, compare.compare] if compared else [check.check]:
+        async for finding in found(config, today):
+            findings.append(finding)
+            say(finding)
     return findings
 
 
@@ -197,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
             _add_export(command)
         if name == "check":
             command.add_argument("--json", action="store_true", help="print the findings as JSON, for scripts")
+            command.add_argument("--compare", action="store_true", help=COMPARE_HELP)
         flags.add(command, groups)
     for name in assets.NAMES:
         text = f"write the {name} that come with this version into a folder"

@@ -13,7 +13,7 @@ from exporter.errors import ExporterError, SettingsError
 from exporter.model import Window
 from exporter.reports import directory
 from exporter.reports.report import Report
-from exporter.service import make_names
+from exporter.service import make_names, make_sources
 from exporter.settings import Settings
 from exporter.web import backfill
 from exporter.web.export import COLUMNS, FORMATS, parts
@@ -36,7 +36,7 @@ def export(settings: Settings, wanted: Wanted, today: date) -> None:
     """Write a file. Raises ExporterError, and then leaves no file."""
     with closing(Snapshot(settings.exporter_data_dir)) as snapshot:
         names = make_names(settings, snapshot)
-        days = _Days(snapshot, reports.reports(names, settings.exporter_max_users))
+        days = _Days(snapshot, reports.reports(names, settings.exporter_max_users, make_sources(settings)))
         span = _span(wanted, days.stored, today)
         if wanted.name == OPENMETRICS:
             text = backfill.openmetrics(days.reports.values(), span, days.stored, days.rows)
@@ -51,12 +51,12 @@ def export(settings: Settings, wanted: Wanted, today: date) -> None:
 
 
 class _Days:
-    """The stored days of each report that have the format of the settings."""
+    """The stored days of each report that have a format of the settings."""
 
     def __init__(self, snapshot: Snapshot, all_reports: Iterable[Report[Any]]) -> None:
         self._snapshot = snapshot
         self.reports = {report.name: report for report in all_reports}
-        self.stored = {name: set(snapshot.days(name, report.format)) for name, report in self.reports.items()}
+        self.stored = {name: set(snapshot.days(name, report.formats)) for name, report in self.reports.items()}
 
     def rows(self, report: str, day: date) -> Sequence[Any]:
         """Return the rows of a day, none where it is not stored. Raises ExporterError for a damaged day."""

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -29,6 +29,7 @@ from exporter.days.store import Store
 from exporter.errors import SettingsError
 from exporter.refresh.refresher import Refresher
 from exporter.reload import Reload
+from exporter.reports import Sources, api_keys, directory
 from exporter.reports.names import Names
 from exporter.settings import Settings
 from exporter.telemetry import Telemetry
@@ -75,7 +76,22 @@ def make_names(settings: Settings, store: Store | Snapshot) -> Names:
 def make_ledger(settings: Settings, store: Store) -> Ledger:
     """Return the ledger of every report."""
     names = make_names(settings, store)
-    return Ledger(store, reports.reports(names, settings.exporter_max_users), reports.listings(names))
+
+    def workspace_ids() -> Collection[str] | None:
+        return directory.workspace_ids(ledger.listed.value(directory.NAME))
+
+    def key_names() -> Mapping[str, str]:
+        return api_keys.shown_names(ledger.listed.value(api_keys.NAME))
+
+    sources, most = make_sources(settings), settings.exporter_max_users
+    all_reports = reports.reports(names, most, sources, workspace_ids, key_names)
+    ledger = Ledger(store, all_reports, reports.listings(names, workspace_ids))
+    return ledger
+
+
+def make_sources(settings: Settings) -> Sources:
+    """Return where the bill and the tokens are read."""
+    return Sources(settings.exporter_cost_source, settings.exporter_usage_source)
 
 
 def _hash_key(settings: Settings, store: Store | Snapshot) -> bytes:
@@ -134,7 +150,7 @@ async def serve(
     """
     gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_SECONDS)
-    telemetry = Telemetry(reports.NAMES)
+    telemetry = Telemetry(reports.label_values(make_sources(settings)))
     reload = Reload(settings.admin_key, telemetry, SYSTEM_CLOCK)
     web_config = settings.exporter_web_config_file
     tls = web_config is not None and webconfig.load(web_config).tls_server_config is not None

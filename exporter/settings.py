@@ -102,6 +102,20 @@ class Settings(BaseSettings):
     exporter_cache_ttl: Annotated[float, _read(_ttl), Flag("report.cache-ttl")] = Field(
         60, description="Age at which a scrape refreshes the page: a duration such as 90, 90s or 1m30s."
     )
+    exporter_cost_source: Annotated[
+        Literal["cost_report", "analytics"], BeforeValidator(_lower), Flag("report.cost-source")
+    ] = Field(
+        "cost_report",
+        description="Where the bill is read: cost_report, or analytics (/analytics/cost, a beta), which also knows API "
+        "keys, products, users and list prices. `check --compare` shows both side by side.",
+    )
+    exporter_usage_source: Annotated[
+        Literal["usage_report", "analytics"], BeforeValidator(_lower), Flag("report.usage-source")
+    ] = Field(
+        "usage_report",
+        description="Where the tokens of the whole API are read: usage_report, or analytics (/analytics/usage, a "
+        "beta), which also counts requests.",
+    )
     exporter_requests_per_minute: Annotated[int, Flag("api.requests-per-minute")] = Field(
         60, ge=1, le=100_000, description="Most requests to the API within any minute."
     )

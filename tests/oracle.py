@@ -47,6 +47,8 @@ def expected_samples(
     window_days: int = 90,
     max_users: int = 2000,
     user_label: UserLabel = "email",
+    cost_source: str = "cost_report",
+    usage_source: str = "usage_report",
 ) -> Samples:
     """Return all samples of sections 2.1 to 2.7 that a page must show at `now` (UTC), the health of reports excepted.
 
@@ -68,6 +70,16 @@ def expected_samples(
     _distinct(samples, today, uses)
     if user_label != "none":
         _users(samples, uses, max_users, user_label)
+    if cost_source == "analytics":
+        _bill(samples, days, organization, now)
+        if user_label != "none":
+            _billed_users(samples, days, organization, now, max_users, user_label)
+    if usage_source == "analytics":
+        for day in days:
+            for row in organization.analytics_usage(day, now, ["model", "product"]):
+                if row["group"]["product"] is not None:
+                    model = row["group"]["model"] or "none"
+                    samples.add("anthropic_requests", row["usage"]["requests"], date=str(day), model=model)
     _joins(samples, days, organization)
     _names(samples, organization, user_label)
     return samples.samples()
@@ -193,6 +205,51 @@ def _costs(samples: _Sums, day: date, results: Iterable[Mapping[str, Any]]) -> N
         samples.add("anthropic_cost_usd", dollars, date=str(day), **line)
         workspace = result["workspace_id"] or "default"
         samples.add("anthropic_workspace_cost_usd", dollars, date=str(day), workspace_id=workspace)
+
+
+def _bill(samples: _Sums, days: Iterable[date], organization: Organization, now: datetime) -> None:
+    """Add what only `/analytics/cost` knows: products and list prices by day, and keys over all days."""
+    for day in days:
+        for row in organization.analytics_cost(day, now, ["product"]):
+            product = row["group"]["product"] or "none"
+            samples.add("anthropic_product_cost_usd", _dollars(row["cost"]["amount"]), date=str(day), product=product)
+        for row in organization.analytics_cost(day, now, ["model"]):
+            model, dollars = row["group"]["model"] or "none", _dollars(row["cost"]["list_amount"])
+            samples.add("anthropic_list_cost_usd", dollars, date=str(day), model=model)
+        for row in organization.analytics_cost(day, now, ["api_key_id"]):
+            key, dollars = row["group"]["api_key_id"] or "none", _dollars(row["cost"]["amount"])
+            samples.add("anthropic_api_key_cost_usd", dollars, api_key_id=key)
+
+
+def _billed_users(
+    samples: _Sums,
+    days: Iterable[date],
+    organization: Organization,
+    now: datetime,
+    max_users: int,
+    user_label: UserLabel,
+) -> None:
+    """Add the bill of Claude Code by user: keys by name, deleted accounts as `none`, the cheapest as `other`."""
+    label = str if user_label == "email" else user_label
+    names = {key["id"]: key["name"] for key in organization.api_keys()}
+    bill: defaultdict[tuple[_Actor, str], Decimal] = defaultdict(Decimal)
+    for day in days:
+        for row in organization.analytics_cost(day, now, ["actor", "model"], "claude_code"):
+            actor = row["group"]["actor"]
+            if actor["type"] == "api_actor":
+                who = _Actor("api_key", label(names[actor["api_key_id"]]))  # type: ignore[operator]
+            else:
+                address = actor["email_address"]
+                who = _Actor("user", "none" if address is None else label(address))  # type: ignore[operator]
+            bill[who, row["group"]["model"]] += _dollars(row["cost"]["amount"])
+    costs: defaultdict[_Actor, Decimal] = defaultdict(Decimal)
+    for (who, _), dollars in bill.items():
+        costs[who] += dollars
+    kept = sorted(costs, key=lambda who: (-costs[who], who))[:max_users]
+    for (who, model), dollars in bill.items():
+        user = who.name if who in kept else "other"
+        name = "anthropic_claude_code_user_cost_usd"
+        samples.add(name, dollars, user=user, actor_type=who.actor_type, model=model)
 
 
 def _messages(samples: _Sums, day: date, results: Iterable[Mapping[str, Any]]) -> None:

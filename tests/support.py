@@ -183,6 +183,8 @@ class Api:
     def wrong(self, exporter: Exporter, **view: Any) -> list[str]:  # noqa: ANN401 - the oracle's own arguments
         """Return a line for each sample on the page that is not the organisation's truth now."""
         days = self.given.get("exporter_window_days", 90)
+        for name in ("cost_source", "usage_source"):
+            view.setdefault(name, self.given.get(f"exporter_{name}", ""))
         expected = expected_samples(self.organization, self.time.now(), window_days=days, **view)
         return differences(expected, exporter.shown())
 

@@ -20,6 +20,7 @@ DEMO = {path.stem: path for path in (PACKAGE / "demo").glob("*.py")}
 
 LAYERS = (
     {"cli"},
+    {"compare"},
     {"check", "export"},
     {"service"},
     {"reload"},

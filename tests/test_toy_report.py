@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import respx
 
-from exporter.api.paging import Request
+from exporter.api.paging import Answer, Getter, Request, pages
 from exporter.api.transport import Transport
 from exporter.days.ledger import Ledger
 from exporter.days.store import Store
@@ -29,11 +29,16 @@ VIEW = partial(Daily[Any, Any], list, lambda day, rows: {SNOW.name: [((str(day),
 class Weather:
     """The source, with 3 days per request."""
 
+    name, if_missing, missing_for = "weather", "", DAY
     revision, days_per_request = 1, 3
 
     def request(self, first: date, last: date) -> Request:
         """Return the request for days."""
         return Request("/weather", {"first": str(first), "last": str(last)})
+
+    async def fetch(self, api: Getter, first: date, last: date) -> Answer:
+        """Return the answer for days."""
+        return await pages(api, self.request(first, last), "weather")
 
     def read(self, bodies: Sequence[bytes], first: date, last: date) -> dict[date, list[Any]]:
         """Return the rows of each day."""

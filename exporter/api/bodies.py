@@ -31,9 +31,23 @@ class Money(Struct, gc=False):
 
     def __post_init__(self) -> None:
         """Raise ValueError, which names the amount's place in the body."""
-        cents = self.amount
-        if not cents.is_finite() or _MONEY.quantize(cents, _FINEST) != cents:  # NaN where there are too many digits
-            raise ValueError("not an amount of money")
+        _check(self.amount)
+
+
+class ListedMoney(Money, gc=False):
+    """An amount in cents, and what it would be without discounts."""
+
+    list_amount: Decimal
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, as for any amount."""
+        _check(self.amount)
+        _check(self.list_amount)
+
+
+def _check(cents: Decimal) -> None:
+    if not cents.is_finite() or _MONEY.quantize(cents, _FINEST) != cents:  # NaN where there are too many digits
+        raise ValueError("not an amount of money")
 
 
 class Decoder(Generic[T]):

@@ -2,12 +2,16 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from datetime import datetime
+from typing import Annotated, NamedTuple, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from exporter.api.bodies import Decoder, Text
 from exporter.errors import ApiShapeChanged
+
+LARGEST_ANSWER = 256 * 1024 * 1024
+"""Bytes. Rows are no measure: `/analytics/cost` gives several for each one that `limit` counts."""
 
 
 class Request(NamedTuple):
@@ -23,6 +27,8 @@ class Answer(NamedTuple):
 
     bodies: Sequence[bytes]
     digest: str
+    refreshed_at: datetime | None = None
+    """Until when the API's own data reaches, where it says so."""
 
 
 class Getter(Protocol):
@@ -35,6 +41,7 @@ class Getter(Protocol):
 class _Page(Struct):
     has_more: bool
     next_page: Text | None = None
+    data_refreshed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class _ListPage(Struct):
@@ -46,7 +53,7 @@ _decode_page, _decode_list_page = Decoder(_Page), Decoder(_ListPage)
 
 
 async def pages(api: Getter, request: Request, report: str) -> Answer:
-    """Return all pages. Raises ApiError."""
+    """Return all pages. Raises ApiError, also for an answer that would fill the memory."""
     bodies: list[bytes] = []
     cursors: set[str] = set()
     digest = hashlib.blake2b(repr(request).encode(), digest_size=16)
@@ -56,7 +63,9 @@ async def pages(api: Getter, request: Request, report: str) -> Answer:
         digest.update(bodies[-1])
         page = _decode_page(bodies[-1])
         if not page.has_more:  # the last page may carry a cursor too
-            return Answer(bodies, digest.hexdigest())
+            return Answer(bodies, digest.hexdigest(), page.data_refreshed_at)
+        if sum(map(len, bodies)) > LARGEST_ANSWER:
+            raise ApiShapeChanged(f"the answer has more than {LARGEST_ANSWER} bytes")
         cursor = _next(page.next_page, "next_page", cursors)
 
 

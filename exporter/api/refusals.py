@@ -106,7 +106,14 @@ def scrubbed(text: str, key: str) -> str:
 def _class_of(status: int, *, with_cursor: bool) -> type[ApiError]:
     if status in (400, 410) and with_cursor:
         return ApiCursorRefused
-    known = {401: ApiUnauthorized, 403: ApiForbidden, 404: ApiNotFound, 429: ApiThrottled, 408: ApiUnavailable}
+    known = {
+        401: ApiUnauthorized,
+        403: ApiForbidden,
+        404: ApiNotFound,
+        410: ApiNotFound,
+        429: ApiThrottled,
+        408: ApiUnavailable,
+    }
     return known.get(status, ApiUnavailable if status >= _SERVER_ERROR else ApiRefused)
 
 

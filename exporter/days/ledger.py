@@ -16,7 +16,8 @@ from exporter.api.paging import Answer
 from exporter.days import kept_sums
 from exporter.days.kept_sums import KeptSums
 from exporter.days.listed import Listed
-from exporter.days.store import SUMS_OF, Entry, Store, rows_digest
+from exporter.days.store import SUMS_OF, Store
+from exporter.days.stored_rows import StoredRows
 from exporter.errors import ApiShapeChanged, StoreError
 from exporter.exposition.pieces import Page, Pieces
 from exporter.model import DAY, Window
@@ -44,6 +45,7 @@ class Ledger:
 
     def __init__(self, store: Store, reports: Sequence[Report[Any]], listings: Sequence[Listing[Any]] = ()) -> None:
         self._store = store
+        self._rows = StoredRows(store)
         self.reports = {report.name: report for report in reports}
         self._window: Window | None = None
         self.listed = Listed(store, listings)
@@ -57,68 +59,67 @@ class Ledger:
         """The rows' digests of the days in the stored sums, by report."""
         self._restored: set[str] = set()
         """The reports whose sums began with stored ones."""
-        store.delete_other_formats({report.name: report.format for report in reports})
+        self._not_yet: dict[str, dict[date, datetime]] = {report.name: {} for report in reports}
+        """When the API answered that it had nothing of a day yet."""
+        self._refreshed_at: dict[str, datetime | None] = {}
+        store.delete_other_formats({report.name: report.formats for report in reports})
         for report in reports:
             self._reset(report)
 
     def read_at(self) -> dict[str, dict[date, datetime]]:
-        """Return when each stored day was last read (UTC), without the days that another revision read."""
-        return {
-            name: {
-                day: entry.read_at
-                for day, entry in self._store.entries(name).items()
-                if entry.revision == report.source.revision
-            }
-            for name, report in self.reports.items()
-        }
+        """Return when each day was last read (UTC), without those that another source or revision read."""
+        return {name: {**self._not_yet[name], **self._rows.read_at(report)} for name, report in self.reports.items()}
+
+    def last_read(self, report: str) -> datetime | None:
+        """Return when a day of a report was last read (UTC), by whichever source; None if none is stored."""
+        return max((entry.read_at for entry in self._store.entries(report).values()), default=None)
 
     def take(
         self, report: Report[Any], days: Sequence[date], answer: Answer, read_at: datetime
     ) -> Mapping[date, ApiShapeChanged]:
         """Replace days (newest first) by what an answer says of them; return those that cannot be read.
 
-        A day that the answer leaves out is one of these, except today, which may still come. Nothing is on disk before
-        `save`. Raises ApiShapeChanged when no day of the answer can be read.
+        A day that the answer leaves out is one of these, except today, which may still come. With the first day that
+        can be read, those of another source are dropped. Nothing is on disk before `save`. Raises ApiShapeChanged when
+        no day of the answer can be read.
         """
-        if all(self._is_unchanged(report, day, answer) for day in days):
+        self._refreshed_at[report.name] = answer.refreshed_at
+        if all(self._rows.is_unchanged(report, day, answer) for day in days):
             for day in days:
-                self._touch(report, day, answer, read_at)
+                self._rows.touch(report, day, answer, read_at)
             return {}
         found = report.source.read(answer.bodies, days[-1], days[0])
         unreadable: dict[date, ApiShapeChanged] = {}
         for day in days:
-            rows = found.get(day, ApiShapeChanged("the answer leaves this day out"))
-            if not isinstance(rows, ApiShapeChanged):
-                self._put(report, day, rows, answer, read_at)
-            elif day in found or day < read_at.date():
+            rows = found.get(day, None if day == read_at.date() else ApiShapeChanged("the answer leaves this day out"))
+            if rows is None:
+                self._not_yet[report.name][day] = read_at
+            elif isinstance(rows, ApiShapeChanged):
                 unreadable[day] = rows
+            else:
+                self._drop_other_sources(report)
+                self._put(report, day, rows, answer, read_at)
         return unreadable
 
-    def _is_unchanged(self, report: Report[Any], day: date, answer: Answer) -> bool:
-        entry = self._store.entries(report.name).get(day)
-        return entry is not None and (entry.digest, entry.revision) == (answer.digest, report.source.revision)
-
-    def _touch(self, report: Report[Any], day: date, answer: Answer, read_at: datetime) -> None:
-        """Note that a day was read and that its rows are as they were."""
-        entry = self._store.entries(report.name)[day]
-        entry = entry._replace(read_at=read_at, digest=answer.digest, revision=report.source.revision)
-        self._store.put(report.name, day, entry, report.format, None)
+    def _drop_other_sources(self, report: Report[Any]) -> None:
+        """Forget the days that another source read: numbers of two sources are never added up."""
+        if any(entry.format != report.format for entry in self._store.entries(report.name).values()):
+            self._store.keep_format(report.name, report.format)
+            self._reset(report)
 
     def _put(self, report: Report[Any], day: date, rows: list[Any], answer: Answer, read_at: datetime) -> None:
         try:
-            old = self._rows(report, day)
+            old = self._rows.get(report, day)
         except StoreError:  # what is to be subtracted is unknown
             self._reset(report)
             old = None
         if old == rows:
-            self._touch(report, day, answer, read_at)
+            self._rows.touch(report, day, answer, read_at)
             return
         if self._window and day in self._window:
             with self._forgetting_half_sums(report):
                 self._replace(report, day, old or () if day in self._shown[report.name] else (), rows)
-        packed = report.pack(rows)
-        entry = Entry(read_at, answer.digest, report.source.revision, rows_digest(packed), not rows)
-        self._store.put(report.name, day, entry, report.format, packed)
+        self._rows.put(report, day, rows, answer, read_at)
 
     def save(self) -> None:
         """Write what was taken. Raises StoreError when it is kept in memory only."""
@@ -140,9 +141,18 @@ class Ledger:
                 self.pieces.clear(listing.families)
             else:
                 self.pieces.put(name, listing.samples(value))
-        states = {name: health.health(self._store.entries(name), window, up=is_up) for name, is_up in up.items()}
+        states = {name: self._health(self.reports[name], window, up=is_up) for name, is_up in up.items()}
         self.pieces.put("health", health.samples(states, window, sorted(self.reports.keys() - up.keys())))
         return Published(self.pieces.page(), window, states)
+
+    def _health(self, report: Report[Any], window: Window, *, up: bool | None) -> ReportHealth:
+        return health.health(
+            self._store.entries(report.name),
+            window,
+            up=up,
+            source=self._rows.source(report),
+            refreshed_at=self._refreshed_at.get(report.name),
+        )
 
     def _render(self, report: Report[Any], window: Window) -> None:
         """Render what has changed of a report; once more if the stored sums turn out not to fit."""
@@ -188,7 +198,7 @@ class Ledger:
         digests = {day: entries[day].rows_digest for day in settled if day in entries}
         if not digests or digests == self._kept_sums.get(report.name) or digests.keys() != settled:
             return
-        recent = [(day, self._rows(report, day) or []) for day in shown - settled]
+        recent = [(day, self._rows.get(report, day) or []) for day in shown - settled]
         with self._forgetting_half_sums(report):
             self.pieces.change(report.name, self._changes(report, window))
             for day, rows in recent:
@@ -221,23 +231,9 @@ class Ledger:
     def rows(self, report: str, day: date) -> Sequence[Any]:
         """Return the rows of a day, none where it is not stored or damaged."""
         try:
-            return self._rows(self.reports[report], day) or ()
+            return self._rows.get(self.reports[report], day) or ()
         except StoreError:
             return ()
-
-    def _rows(self, report: Report[Any], day: date) -> list[Any] | None:
-        """Return the rows of a day, None where it is not stored. Raises StoreError for a damaged day."""
-        entry = self._store.entries(report.name).get(day)
-        if entry is None:
-            return None
-        packed = self._store.rows(report.name, day)
-        try:
-            rows = report.unpack(packed)
-        except ValueError as error:
-            raise self._store.damaged(report.name, day) from error
-        if rows_digest(packed) != entry.rows_digest:
-            raise self._store.damaged(report.name, day)
-        return rows
 
     def _reset(self, report: Report[Any]) -> None:
         """Forget the sums of a report; the next page adds them up again."""
@@ -256,7 +252,7 @@ class Ledger:
 
     def _add(self, report: Report[Any], day: date) -> None:
         """Show a stored day. Raises StoreError for a damaged one, such as rows that cannot be added up."""
-        rows = self._rows(report, day) or ()
+        rows = self._rows.get(report, day) or ()
         try:
             self._replace(report, day, (), rows)
         except _MISFIT as error:
@@ -273,7 +269,7 @@ class Ledger:
             shown = self._shown[report.name]
             try:
                 for day in [day for day in shown if day not in window]:
-                    self._replace(report, day, self._rows(report, day) or (), None)
+                    self._replace(report, day, self._rows.get(report, day) or (), None)
                 for day in window.dates():
                     if day in stored and day not in shown:
                         self._add(report, day)

@@ -35,10 +35,10 @@ class Snapshot:
         """Close the file."""
         self._db.close()
 
-    def days(self, report: str, stored_format: str) -> Collection[date]:
-        """Return the days of a report that are stored in a format."""
-        query = "SELECT date FROM day WHERE report = ? AND format = ? ORDER BY date"
-        return [date.fromisoformat(day) for (day,) in self._db.execute(query, (report, stored_format))]
+    def days(self, report: str, formats: Collection[str]) -> Collection[date]:
+        """Return the days of a report that are stored in one of these formats."""
+        query = "SELECT date, format FROM day WHERE report = ? ORDER BY date"
+        return [date.fromisoformat(day) for day, of in self._db.execute(query, (report,)) if of in formats]
 
     def rows(self, report: str, day: date) -> bytes:
         """Return the rows of a stored day."""

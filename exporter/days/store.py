@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ class Entry(NamedTuple):
     """When the day was last read (UTC)."""
     digest: str
     """The digest of the answer that held the day."""
+    format: str
     revision: int
     """The revision of the source that read it."""
     rows_digest: str
@@ -43,7 +44,6 @@ class Entry(NamedTuple):
 
 class _Write(NamedTuple):
     entry: Entry
-    format: str
     rows: bytes | None
     """None leaves the stored rows as they are."""
 
@@ -55,6 +55,8 @@ class Store:
         self._dir = data_dir
         self._lock = locked(data_dir) if data_dir else None
         self._unsaved: dict[tuple[str, date], _Write] = {}
+        self._kept_format: dict[str, str] = {}
+        """The format of each report whose days of other formats are still on disk, and are not to be."""
         try:
             self._db, self._entries = _loaded(data_dir / FILE if data_dir else None)
         except BaseException:
@@ -79,15 +81,17 @@ class Store:
         """Return what is stored of a report, by day."""
         return self._entries.get(report, {})
 
-    def delete_other_formats(self, formats: Mapping[str, str]) -> None:
-        """Delete every day whose format is not the one given for its report, and leave no trace in the file.
+    def delete_other_formats(self, formats: Mapping[str, Collection[str]]) -> None:
+        """Delete every day whose format is not one of those given for its report, and leave no trace in the file.
 
         A change of format includes a change of user names: names that are no longer wanted must not stay on disk, and
         a digest cannot be turned back into a name. Raises StoreError.
         """
         with self._transaction():
             stored = self._db.execute("SELECT DISTINCT report, format FROM day").fetchall()
-        others = [(report, stored_format) for report, stored_format in stored if formats.get(report) != stored_format]
+        others = [
+            (report, stored_format) for report, stored_format in stored if stored_format not in formats.get(report, ())
+        ]
         for report in sorted({report for report, _ in others}):
             log.info("stored days have another format: they will be fetched again", report=report)
         if not others:
@@ -119,21 +123,30 @@ class Store:
         log.warning("stored day is damaged: it will be fetched again", report=report, date=day.isoformat())
         return StoreError(f"{self._dir}: {report} of {day} is damaged")
 
-    def put(self, report: str, day: date, entry: Entry, stored_format: str, rows: bytes | None) -> None:
+    def put(self, report: str, day: date, entry: Entry, rows: bytes | None) -> None:
         """Replace a day in memory, until `save` writes it; `rows=None` leaves its rows as they are."""
         earlier = self._unsaved.get((report, day))
         kept = earlier.rows if earlier and rows is None else rows
         self._entries.setdefault(report, {})[day] = entry
-        self._unsaved[report, day] = _Write(entry, stored_format, kept)
+        self._unsaved[report, day] = _Write(entry, kept)
+
+    def keep_format(self, report: str, stored_format: str) -> None:
+        """Forget the days of a report that have another format; the next `save` deletes them from the disk too."""
+        kept = {day: entry for day, entry in self.entries(report).items() if entry.format == stored_format}
+        self._entries[report] = kept
+        self._unsaved = {key: write for key, write in self._unsaved.items() if key[0] != report or key[1] in kept}
+        self._kept_format[report] = stored_format
 
     def save(self) -> None:
         """Write what is not on disk yet, in one transaction. Raises StoreError when that fails."""
         if not self._unsaved:
             return
         with self._transaction():
+            self._db.executemany("DELETE FROM day WHERE report = ? AND format <> ?", self._kept_format.items())
             for (report, day), write in self._unsaved.items():
                 self._write(report, day, write)
         self._unsaved.clear()
+        self._kept_format.clear()
 
     def _write(self, report: str, day: date, write: _Write) -> None:
         entry, key = write.entry, (report, day.isoformat())
@@ -146,7 +159,7 @@ class Store:
             self._db.execute(
                 "INSERT OR REPLACE INTO day (report, date, read_at, digest, revision, format, rows_digest, rows)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, *read, write.format, entry.rows_digest, write.rows),
+                (*key, *read, entry.format, entry.rows_digest, write.rows),
             )
 
     def prune(self, first: date) -> None:
@@ -248,8 +261,9 @@ def _loaded(path: Path | None) -> tuple[sqlite3.Connection, dict[str, dict[date,
 def _entries(db: sqlite3.Connection) -> dict[str, dict[date, Entry]]:
     """Return what is stored, by report and day. Raises ValueError, OverflowError or OSError for anything else."""
     entries: dict[str, dict[date, Entry]] = {}
-    query = "SELECT report, date, read_at, digest, revision, rows_digest, length(rows) FROM day"
-    for report, day, read_at, digest, revision, of_rows, size in db.execute(query):
-        entry = Entry(datetime.fromtimestamp(read_at, UTC), digest, revision, of_rows, size <= _EMPTY)
+    query = "SELECT report, date, read_at, digest, format, revision, rows_digest, length(rows) FROM day"
+    for report, day, read_at, digest, stored_format, revision, of_rows, size in db.execute(query):
+        read = datetime.fromtimestamp(read_at, UTC)
+        entry = Entry(read, digest, stored_format, revision, of_rows, size <= _EMPTY)
         entries.setdefault(report, {})[date.fromisoformat(day)] = entry
     return entries

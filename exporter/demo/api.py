@@ -17,16 +17,18 @@ from starlette.routing import Route
 
 from exporter.demo import cursors
 from exporter.demo.access import Guard
-from exporter.demo.bodies import Bodies
+from exporter.demo.bodies import AnalyticsRows, Bodies
 from exporter.demo.cursors import Cursor
 from exporter.demo.listings import scoped
 from exporter.demo.organization import COST_DELAY, FINAL_AFTER, USAGE_DELAY, Organization
 from exporter.demo.records import Record
-from exporter.demo.refusals import DATE_RANGE, FINAL_ANSWER, Query, Refusal, refuse
+from exporter.demo.refusals import DATE_RANGE, FINAL_ANSWER, Query, Refusal, analytics_query, refuse
 from exporter.demo.story import View
 
 COST_GROUPS = frozenset({"description", "workspace_id"})
 MESSAGES_GROUPS = frozenset({"api_key_id", "workspace_id", "model", "service_tier"})
+MOST_DAYS = 31
+"""The longest range of `/analytics/*`."""
 SCOPES_SINCE = "2026-10-21"
 """The version that lists API keys with a scope."""
 _DAY = timedelta(days=1)
@@ -40,11 +42,14 @@ def create_api(organization: Organization, *, now: Callable[[], datetime], key: 
         routes=[
             Route("/v1/organizations/me", endpoints.me),
             Route("/v1/organizations/workspaces", endpoints.workspaces),
+            Route("/v1/organizations/workspaces/{workspace_id}", endpoints.workspace),
             Route("/v1/organizations/api_keys", endpoints.api_keys),
             Route("/v1/organizations/users", endpoints.users),
             Route("/v1/organizations/usage_report/claude_code", endpoints.claude_code),
             Route("/v1/organizations/usage_report/messages", endpoints.messages),
             Route("/v1/organizations/cost_report", endpoints.cost_report),
+            Route("/v1/organizations/analytics/cost", endpoints.analytics_cost),
+            Route("/v1/organizations/analytics/usage", endpoints.analytics_usage),
         ],
         middleware=[Middleware(Guard, key=key)],
         exception_handlers={HTTPException: refuse},
@@ -68,6 +73,13 @@ class _Endpoints:
         """Serve /workspaces."""
         query = Query(request.query_params, {"limit", "after_id", "include_archived"})
         return _listed(query, self._organization.workspaces(include_archived=query.flag("include_archived")))
+
+    async def workspace(self, request: Request) -> Response:
+        """Serve /workspaces/{workspace_id}, which knows the default workspace too."""
+        found = self._organization.workspace(request.path_params["workspace_id"])
+        if found is None:
+            raise Refusal(404, "Not found")
+        return JSONResponse(found)
 
     async def api_keys(self, request: Request) -> Response:
         """Serve /api_keys, whose shape depends on the version."""
@@ -95,6 +107,36 @@ class _Endpoints:
     async def messages(self, request: Request) -> Response:
         """Serve /usage_report/messages."""
         return self._buckets(request, MESSAGES_GROUPS, self._bodies.messages_results)
+
+    async def analytics_cost(self, request: Request) -> Response:
+        """Serve /analytics/cost."""
+        return self._analytics(request, self._organization.analytics_cost_of)
+
+    async def analytics_usage(self, request: Request) -> Response:
+        """Serve /analytics/usage."""
+        return self._analytics(request, self._organization.analytics_usage_of)
+
+    def _analytics(self, request: Request, rows: AnalyticsRows) -> Response:
+        """Return rows of whole days, oldest first. `limit` counts groups, not their rows by cost or token type."""
+        query = analytics_query(request)
+        first, after = self._bounds(query)
+        if (after - first).days > MOST_DAYS:
+            raise Refusal(400, f"the range is longer than {MOST_DAYS} days")
+        cursor = cursors.read(request) or self._first(after - _DAY)
+        limit, of = query.number("limit", 20, 1000), (query.many("group_by[]"), query.many("products[]"))
+        groups = [
+            group
+            for number in range((after - first).days)
+            for group in self._bodies.analytics_groups(rows, self._view(first + number * _DAY, cursor), *of)
+        ]
+        shown = [row for group in groups[cursor.offset : cursor.offset + limit] for row in group]
+        data = json.dumps(shown, separators=(",", ":"))[1:-1].encode()
+        more = cursor.offset + limit < len(groups)
+        refreshed = f"{self._now() - COST_DELAY:%Y-%m-%dT%H:%M:%SZ}"
+        return _page(request, data, cursor if more else None, limit, data_refreshed_at=refreshed)
+
+    def _view(self, day: date, cursor: Cursor) -> View:
+        return self._organization.view(day, cursor.boundary - COST_DELAY, cursor.boundary, cursor.revision)
 
     def _buckets(self, request: Request, groups: frozenset[str], results: Callable[[View], bytes]) -> Response:
         """Return one entry per day, oldest first, with days without results and without future days."""
@@ -128,16 +170,15 @@ class _Endpoints:
         return Cursor(0, min(self._now().replace(second=0, microsecond=0), settled), self._organization.revision)
 
     def _entry(self, day: date, cursor: Cursor, results: Callable[[View], bytes]) -> bytes:
-        view = self._organization.view(day, cursor.boundary - COST_DELAY, cursor.boundary, cursor.revision)
         bounds = f'{{"starting_at":"{day}T00:00:00Z","ending_at":"{day + _DAY}T00:00:00Z","results":'
-        return bounds.encode() + results(view) + b"}"
+        return bounds.encode() + results(self._view(day, cursor)) + b"}"
 
 
-def _page(request: Request, data: bytes, cursor: Cursor | None, step: int) -> Response:
+def _page(request: Request, data: bytes, cursor: Cursor | None, step: int, **more: str) -> Response:
     """Return a page whose next one begins `step` after `cursor`, or a last page for None."""
     text = None if cursor is None else cursors.write(request, cursor._replace(offset=cursor.offset + step))
-    tail = b'],"has_more":%s,"next_page":%s}' % (json.dumps(text is not None).encode(), json.dumps(text).encode())
-    return Response(b'{"data":[' + data + tail, media_type="application/json")
+    tail = json.dumps({"has_more": text is not None, "next_page": text, **more})[1:]
+    return Response(b'{"data":[' + data + b"]," + tail.encode(), media_type="application/json")
 
 
 def _listed(query: Query, listed: list[Record]) -> Response:

@@ -6,7 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from exporter.demo.organization import Organization
+from exporter.demo.records import Record
 from exporter.demo.story import View
+
+AnalyticsRows = Callable[[View, frozenset[str], frozenset[str]], list[list[Record]]]
+"""Returns the rows of a view by group, for the dimensions and products of a query."""
 
 
 class Bodies:
@@ -44,6 +48,18 @@ class Bodies:
             return [_encoded(self._organization.messages_of(view))]
 
         return zlib.decompress(self._piece(("messages", view), pieces)[0])
+
+    def analytics_groups(
+        self, rows: AnalyticsRows, view: View, group_by: frozenset[str], products: frozenset[str]
+    ) -> list[list[Record]]:
+        """Return the groups of rows of a day of `/analytics/*`."""
+
+        def pieces() -> list[bytes]:
+            return [_encoded(rows(view, group_by, products))]
+
+        key = rows.__name__, view, group_by, products
+        groups: list[list[Record]] = json.loads(zlib.decompress(self._piece(key, pieces)[0]))
+        return groups
 
     def _piece(self, key: Hashable, make: Callable[[], list[bytes]]) -> list[bytes]:
         if key in self._kept:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from exporter.demo.keys import Key, id_of
-from exporter.demo.people import CLAUDE_CODE, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT
+from exporter.demo.people import CLAUDE_CODE, DEFAULT_ID, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT
 from exporter.demo.records import Record
 
 _CREATED = "2025-03-02T10:00:00Z"
@@ -31,7 +31,7 @@ def api_key(key: Key, anchor: date) -> Record:
 def scoped(record: Record) -> Record:
     """Return an API key as version 2026-10-21 lists it."""
     others = {name: value for name, value in record.items() if name != "workspace_id"}
-    return {**others, "scope": {"type": "workspace", "workspace_id": record["workspace_id"]}}
+    return {**others, "scope": {"type": "workspace", "workspace_id": record["workspace_id"] or DEFAULT_ID}}
 
 
 def members(addresses: Sequence[str]) -> list[Record]:
@@ -71,6 +71,11 @@ def _workspace(workspace_id: str, name: str, created: str, team: str, archived: 
         "external_key_id": None,
         "tags": {"team": team},
     }
+
+
+def default_workspace() -> Record:
+    """Return the default workspace, which no list holds."""
+    return _workspace(DEFAULT_ID, "Default", "2025-01-02T08:00:00.000000Z", "")
 
 
 def workspaces(archived_at: date) -> list[Record]:

@@ -1,17 +1,20 @@
 """The simulated organisation as its reports show it at a given moment. Pure: `now` is always an argument (UTC)."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 
+from exporter.demo import analytics
+from exporter.demo.analytics import Fact
 from exporter.demo.keys import KEYS
-from exporter.demo.listings import api_key, members, workspaces
+from exporter.demo.listings import api_key, default_workspace, members, workspaces
 from exporter.demo.people import people as make_people
 from exporter.demo.records import ORGANIZATION_ID, Record, cost_result, messages_results, usage_records
 from exporter.demo.sessions import MINUTES, Session, day_sessions
 from exporter.demo.story import Story, View
-from exporter.demo.traffic import PROTOTYPE_DAYS, Use, billed_units, used_units
+from exporter.demo.traffic import PROTOTYPE_DAYS, Use, billed_units, units_of_actors, used_units
 
 USAGE_DELAY = timedelta(hours=1)
 """Records younger than this are withheld (Claude Code Analytics API guide)."""
@@ -71,6 +74,16 @@ class Organization:
         """
         return self.messages_of(self.view(day, now - COST_DELAY, now))
 
+    def analytics_cost(self, day: date, now: datetime, group_by: Collection[str], product: str = "") -> list[Record]:
+        """Return the rows of `/analytics/cost` for a UTC day at `now`, of one product or of all."""
+        view, products = self.view(day, now - COST_DELAY, now), frozenset({product} - {""})
+        return [row for group in self.analytics_cost_of(view, frozenset(group_by), products) for row in group]
+
+    def analytics_usage(self, day: date, now: datetime, group_by: Collection[str]) -> list[Record]:
+        """Return the rows of `/analytics/usage` for a UTC day at `now`."""
+        view = self.view(day, now - COST_DELAY, now)
+        return [row for group in self.analytics_usage_of(view, frozenset(group_by), frozenset()) for row in group]
+
     def view(self, day: date, known_until: datetime, now: datetime, revision: int | None = None) -> View:
         """Return what of a day is visible at `now`: what ended before `known_until`.
 
@@ -97,6 +110,33 @@ class Organization:
     def messages_of(self, view: View) -> list[Record]:
         """Return the message results of a view: the tokens and searches that its bill counts."""
         return messages_results(self._used(view), view.factor)
+
+    def analytics_cost_of(self, view: View, group_by: frozenset[str], products: frozenset[str]) -> list[list[Record]]:
+        """Return the rows of `/analytics/cost` of a view, by group."""
+        return analytics.cost_rows(view.day, self._facts(view, group_by, products), group_by, view.factor)
+
+    def analytics_usage_of(self, view: View, group_by: frozenset[str], products: frozenset[str]) -> list[list[Record]]:
+        """Return the rows of `/analytics/usage` of a view, by group."""
+        return analytics.usage_rows(view.day, self._facts(view, group_by, products), group_by, view.factor)
+
+    def _facts(self, view: View, group_by: frozenset[str], products: frozenset[str]) -> list[Fact]:
+        if not view.factor or not view.minute:
+            return []
+        if "actor" in group_by:  # of other products the actors are not known
+            used = units_of_actors(view, self._sessions(view.day))
+            return list(analytics.facts_of_actors(used, self.deleted_account))
+        facts = analytics.facts_of_use(self._used(view))
+        return [fact for fact in facts if not products or fact.dimensions["product"] in products]
+
+    @property
+    def deleted_account(self) -> str:
+        """The address of somebody whose account was deleted, or nothing."""
+        return self.people[-1].sources[0].name if self.people else ""
+
+    def workspace(self, workspace_id: str) -> Record | None:
+        """Return one workspace, which may be the default one; None for an id of no workspace."""
+        every = [*self.workspaces(include_archived=True), default_workspace()]
+        return next((one for one in every if one["id"] == workspace_id), None)
 
     def me(self) -> Record:
         """Return `/v1/organizations/me`."""

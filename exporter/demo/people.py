@@ -15,6 +15,8 @@ SUPPORT, RESEARCH = "wrkspc_01SIMsupport0000000000000", "wrkspc_01SIMresearch000
 PROTOTYPE = "wrkspc_01SIMprototype00000000000"
 DEFAULT_WORKSPACE = None
 """The default workspace has no id in the classic reports, and is not listed."""
+DEFAULT_ID = "wrkspc_01SIMdefault0000000000000"
+"""Its id everywhere else."""
 
 _GIVEN = """
     ana bo carla david elena farid grace hugo ines jonas keiko lena marco nadia omar petra quinn rosa samir

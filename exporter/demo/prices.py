@@ -41,7 +41,7 @@ LIST_PRICES = {
     SONNET: ListPrice(300, 1500, 30, 600, 375),
     HAIKU: ListPrice(100, 500, 10, 200, 125),
 }
-_TOKEN_TYPES = (UNCACHED, OUTPUT, CACHE_READ, CACHE_1H, CACHE_5M)
+TOKEN_TYPES = (UNCACHED, OUTPUT, CACHE_READ, CACHE_1H, CACHE_5M)
 
 
 def estimated_cents(model: str, tokens: tuple[int, int, int, int], decimals: int) -> int | float:
@@ -64,8 +64,14 @@ def estimated_cents(model: str, tokens: tuple[int, int, int, int], decimals: int
 
 def token_grains(model: str, token_type: str, tier: str) -> int:
     """Return what one token is billed at, in grains: list price less the contract's discount; batch is half price."""
-    cents = LIST_PRICES[model][_TOKEN_TYPES.index(token_type)]
+    cents = LIST_PRICES[model][TOKEN_TYPES.index(token_type)]
     full = cents * (100 - _DISCOUNT_PERCENT) * _GRAINS_PER_LIST_CENT // 100
+    return full // 2 if tier == "batch" else full
+
+
+def list_grains(model: str, token_type: str, tier: str) -> int:
+    """Return what one token would be billed at without the contract's discount, in grains."""
+    full = LIST_PRICES[model][TOKEN_TYPES.index(token_type)] * _GRAINS_PER_LIST_CENT
     return full // 2 if tier == "batch" else full
 
 

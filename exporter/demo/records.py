@@ -91,7 +91,7 @@ def messages_results(used: Mapping[Use, int], factor: Decimal) -> list[Record]:
     Each context window has a result of its own. Web searches were made by Sonnet.
     """
     groups: dict[tuple[str | None, ...], dict[str, int]] = {}
-    for (key, line), units in used.items():
+    for (key, line, _), units in used.items():
         model = prices.SONNET if line.cost_type == "web_search" else line.model
         if model is None:
             continue
@@ -99,14 +99,19 @@ def messages_results(used: Mapping[Use, int], factor: Decimal) -> list[Record]:
             (key, line.workspace_id, model, line.service_tier or "standard", line.context_window), {}
         )
         kind = line.token_type or line.cost_type
-        group[kind] = group.get(kind, 0) + units
+        group[kind] = group.get(kind, 0) + counted(units, factor)
     ordered = sorted(groups.items(), key=lambda item: tuple(part or "" for part in item[0]))
-    return [_messages_result(key, units, Fraction(factor)) for key, units in ordered if any(units.values())]
+    return [_messages_result(key, units) for key, units in ordered if any(units.values())]
 
 
-def _messages_result(key: tuple[str | None, ...], units: Mapping[str, int], factor: Fraction) -> Record:
+def counted(units: int, factor: Decimal) -> int:
+    """Return units of a day that was restated by a factor, rounded half up."""
+    return units if factor == 1 else int(units * Fraction(factor) + Fraction(1, 2))
+
+
+def _messages_result(key: tuple[str | None, ...], units: Mapping[str, int]) -> Record:
     def count(kind: str) -> int:
-        return int(units.get(kind, 0) * factor + Fraction(1, 2))
+        return units.get(kind, 0)
 
     return {
         "uncached_input_tokens": count(prices.UNCACHED),

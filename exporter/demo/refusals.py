@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from exporter.demo.analytics import GROUPS, TYPES
+
 ERROR_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -27,6 +29,8 @@ ERROR_TYPES = {
 DATE_RANGE = "Invalid date range: ending date must be after starting date"
 CURSOR_MISMATCH = "cursor does not match current query parameters"
 FINAL_ANSWER = {"x-should-retry": "false"}
+BETA = "analytics-usage-cost-2026-08-24"
+MOST_GROUPS = 5
 
 
 class Refusal(HTTPException):
@@ -108,3 +112,20 @@ class Query:
         if moment.astimezone(UTC).time() != time():
             raise Refusal(400, DATE_RANGE, FINAL_ANSWER)
         return moment.astimezone(UTC).date()
+
+
+def analytics_query(request: Request) -> Query:
+    """Return the query of `/analytics/*`, with its beta header, in the one order in which pages do not overlap."""
+    if BETA not in request.headers.get("anthropic-beta", ""):
+        raise Refusal(404, "Not found")
+    dates = {"starting_at", "ending_at", "time_bucket_width"}
+    query = Query(request.query_params, {*dates, "group_by[]", "products[]", "order_by", "order", "limit", "page"})
+    wanted = {"time_bucket_width": "1d", "order_by": "time", "order": "asc"}
+    for name, value in wanted.items():
+        if query.text(name) != value:
+            raise Refusal(400, f"{name}: this simulation knows {value} alone")
+    dimensions = query.many("group_by[]")
+    usage = request.url.path.endswith("usage")
+    if len(dimensions - TYPES) > MOST_GROUPS or dimensions - {*GROUPS} - (frozenset() if usage else TYPES):
+        raise Refusal(400, f"group_by[]: at most {MOST_GROUPS} known dimensions")
+    return query

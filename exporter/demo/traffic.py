@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from exporter.demo import keys, prices
-from exporter.demo.people import DEFAULT_WORKSPACE, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT
+from exporter.demo.people import DEFAULT_WORKSPACE, PLATFORM, PROTOTYPE, RESEARCH, SUPPORT, Source
 from exporter.demo.sessions import FINAL, MINUTES, Session
 from exporter.demo.story import NEWCOMER_DAYS, StoryDay, View
 
@@ -17,6 +17,8 @@ _BUSINESS = (1, 1, 1, 1, 1, 2, 4, 7, 10, 11, 11, 10, 9, 10, 11, 11, 10, 8, 6, 5,
 _FLAT = (1,) * 24
 _NIGHT = (6, 6, 6, 6, 4) + (0,) * 17 + (2, 6)
 _USUAL_PEOPLE = 120
+_PRODUCTS = {"code_execution": None, "session_usage": "managed_agents_api"}
+CLAUDE_CODE = "claude_code"
 
 PROTOTYPE_DAYS = 74
 """Days before the anchor on which the prototype's workspace was archived."""
@@ -35,10 +37,14 @@ class Line(NamedTuple):
 
 
 class Use(NamedTuple):
-    """A line of the bill and the API key that used it; None for the Workbench and OAuth."""
+    """A line of the bill, the API key that used it (None for the Workbench and OAuth), and the product.
+
+    The product is None where the API names none, as for code execution.
+    """
 
     api_key_id: str | None
     line: Line
+    product: str | None
 
 
 class Stream(NamedTuple):
@@ -106,10 +112,21 @@ def used_units(day: StoryDay, view: View, sessions: Iterable[Session], *, people
         if session.ended < view.minute and permille and session.source.customer_type == "api":
             key = keys.id_of(session.source.name) if session.source.actor_type == "api_actor" else None
             for line, tokens in _session_units(session):
-                units[Use(key, line)] += (tokens * permille + 500) // 1000
+                units[Use(key, line, CLAUDE_CODE)] += (tokens * permille + 500) // 1000
     rng = random.Random(f"traffic {seed} {day.date.isoformat()}")
     for use, number in _stream_units(day, view, people, rng.random):
         units[use] += number
+    return units
+
+
+def units_of_actors(view: View, sessions: Iterable[Session]) -> Counter[tuple[Source, Line]]:
+    """Return the units of each line of a day's bill that Claude Code used, by who used it."""
+    units: Counter[tuple[Source, Line]] = Counter()
+    for session in sessions:
+        permille = FINAL if view.final else session.early
+        if session.ended < view.minute and permille and session.source.customer_type == "api":
+            for line, tokens in _session_units(session):
+                units[session.source, line] += (tokens * permille + 500) // 1000
     return units
 
 
@@ -126,6 +143,21 @@ def grains(line: Line) -> int:
     if line.model is None or line.token_type is None:
         return prices.UNIT_GRAINS[line.cost_type]
     return prices.token_grains(line.model, line.token_type, line.service_tier or "standard")
+
+
+def list_grains(line: Line) -> int:
+    """Return the price of one unit of a line without the contract's discount, in grains."""
+    if line.model is None or line.token_type is None:
+        return prices.UNIT_GRAINS[line.cost_type]
+    return prices.list_grains(line.model, line.token_type, line.service_tier or "standard")
+
+
+def _product(key: str | None, line: Line) -> str | None:
+    if line.cost_type in _PRODUCTS:
+        return _PRODUCTS[line.cost_type]
+    if line.service_tier == "batch":
+        return "message_batches_api"
+    return "messages_api" if key else "claude_console"
 
 
 def _session_units(session: Session) -> Iterator[tuple[Line, int]]:
@@ -153,7 +185,7 @@ def _stream_units(day: StoryDay, view: View, people: int, draw: Callable[[], flo
         for line, full in stream.units:
             whole = round(full * day.traffic * people / _USUAL_PEOPLE) * permille // 1000
             yield (
-                Use(stream.api_key_id, line),
+                Use(stream.api_key_id, line, _product(stream.api_key_id, line)),
                 whole * _elapsed(stream.hours, view.minute) // _elapsed(stream.hours, MINUTES),
             )
 

@@ -14,13 +14,13 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from exporter.api.paging import Answer, Getter, Request, pages
+from exporter.api.paging import Answer, Getter
 from exporter.clock import Clock
 from exporter.days.ledger import Ledger
 from exporter.errors import ApiCursorRefused, ApiError, ApiForbidden, ApiNotFound, ApiShapeChanged, StoreError
 from exporter.refresh.health import Health
 from exporter.refresh.plan import Fetch
-from exporter.reports.report import Listing
+from exporter.reports.report import Listing, Report
 from exporter.telemetry import Telemetry
 
 _T = TypeVar("_T")
@@ -80,12 +80,14 @@ class Fetcher:
         """Fetch days of a report, and take what can be read of them into the ledger."""
         report, days, read_at = self._ledger.reports[fetch.report], fetch.dates(), self._clock.now()
         try:
-            answer = await self._answer(report.source.request(fetch.first, fetch.last), report.name)
+            answer = await self._answer(report, fetch)
             unreadable = await self.in_worker(partial(self._ledger.take, report, days, answer, read_at))
         except ApiError as error:
-            if report.optional and not self._ledger.read_at()[report.name] and self._is_not_for_key(report.name, error):
+            advice = self._advice(report, error)
+            never_read = self._ledger.last_read(report.name) is None
+            if report.optional and never_read and self._is_not_for_key(report.name, error, advice):
                 return
-            self._failed(report.name, error, str(fetch), days)
+            self._failed(report.name, error, str(fetch), days, advice)
             return
         except Exception as error:  # a report with a defect must not stop the others
             log.exception("report cannot be read because of a defect: please report it", report=report.name)
@@ -99,13 +101,22 @@ class Fetcher:
             what = str(Fetch(report.name, newest, newest))
             self._failed(report.name, unreadable[newest], what, unreadable)
 
-    async def _answer(self, request: Request, report: str) -> Answer:
+    async def _answer(self, report: Report[Any], fetch: Fetch) -> Answer:
         """Return every page of an answer. A refused cursor restarts once from the first page. Raises ApiError."""
         try:
-            return await pages(self._api, request, report)
+            return await report.source.fetch(self._api, fetch.first, fetch.last)
         except ApiCursorRefused as error:
-            self._telemetry.failed(report, error.reason)
-            return await pages(self._api, request, report)
+            self._telemetry.failed(report.name, error.reason)
+            return await report.source.fetch(self._api, fetch.first, fetch.last)
+
+    def _advice(self, report: Report[Any], error: ApiError) -> str:
+        """Return what to do about a report that has been missing for as long as its source says, else nothing."""
+        beta = not report.source.missing_for
+        if not isinstance(error, ApiNotFound | ApiForbidden if beta else ApiNotFound):
+            return ""
+        now = self._clock.now()
+        since = self._ledger.last_read(report.name) or self.health[report.name].missing_since(now)
+        return report.source.if_missing if now - since >= report.source.missing_for else ""
 
     async def fetch_listing(self, listing: Listing[Any]) -> None:
         """Fetch a listing if it is due and not paused. An optional one may be refused: it is tried again in an hour."""
@@ -133,23 +144,25 @@ class Fetcher:
                 log.warning("cannot write to the store: days are kept in memory until it works", error=str(error))
             self._store_failing = True
 
-    def _is_not_for_key(self, report: str, error: ApiError) -> bool:
+    def _is_not_for_key(self, report: str, error: ApiError, advice: str = "") -> bool:
         """Return whether the error says that this key may not read something optional, and note it."""
         if not isinstance(error, ApiForbidden | ApiNotFound):
             return False
         self.health[report].refused(self._clock.monotonic())
+        error.args = (f"{error} {advice}".strip(),)
         log.info("optional report is not for this key: left out", report=report, error=str(error))
         self._show_health(report)
         return True
 
-    def _failed(self, report: str, error: ApiError, what: str, days: Collection[date] = ()) -> None:
-        """Count a failure, pause the report, and log it when the reason is new."""
+    def _failed(self, report: str, error: ApiError, what: str, days: Collection[date] = (), advice: str = "") -> None:
+        """Count a failure, pause the report, and log it when the reason, or the advice, is new."""
         self._telemetry.failed(report, error.reason)
-        advice = f". {_UNREADABLE}" if isinstance(error, ApiShapeChanged) else ""
-        error.args = (f"{what}: {error}{advice}",)
+        more = _UNREADABLE if isinstance(error, ApiShapeChanged) else advice
+        error.args = (f"{what}: {str(error).removesuffix('.')}. {more}" if more else f"{what}: {error}",)
         health, monotonic = self.health[report], self._clock.monotonic()
         jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
-        if health.failed(error, days, now=self._clock.now(), monotonic=monotonic, jitter=jitter):
+        is_new = health.failed(error, days, now=self._clock.now(), monotonic=monotonic, jitter=jitter)
+        if health.advised(advice) or is_new:
             pause = round(health.paused_until - monotonic, 1)
             log.warning("report failed", report=report, reason=error.reason, error=str(error), retry_in_seconds=pause)
         self._show_health(report)

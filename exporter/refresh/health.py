@@ -22,6 +22,8 @@ class Health:
         self._failures_in_a_row = 0
         self._retry_due = self._worked_now = self._failed_now = False
         self._failed_days: dict[date, int] = {}
+        self._missing_since: datetime | None = None
+        self._advice = ""
 
     @property
     def key_refused(self) -> bool:
@@ -71,6 +73,7 @@ class Health:
             self._failed_days.pop(day, None)
         self._failures_in_a_row = 0
         self._worked_now, self.not_for_key = True, False
+        self._missing_since, self._advice = None, ""
         if self.up is None:
             self.up = True
 
@@ -88,6 +91,16 @@ class Health:
         self.not_for_key = False
         failures = max([self._failures_in_a_row, *map(self.failures, days)])
         self.paused_until = monotonic + pause(failures, error.pause, key_refused=self.key_refused, jitter=jitter)
+        return is_new
+
+    def missing_since(self, now: datetime) -> datetime:
+        """Note that the API says there is no such report, and return when (UTC) it first did since it last worked."""
+        self._missing_since = self._missing_since or now
+        return self._missing_since
+
+    def advised(self, advice: str) -> bool:
+        """Note what the reader was advised to do, and return whether that is new."""
+        is_new, self._advice = advice not in ("", self._advice), advice
         return is_new
 
     def refused(self, monotonic: float) -> None:

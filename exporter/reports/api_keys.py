@@ -3,6 +3,7 @@
 anthropic_api_key_info{api_key_id="apikey_1",api_key_name="ci",workspace_id="default",status="active"} 1
 """
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
@@ -15,6 +16,7 @@ from exporter.errors import ApiShapeChanged
 from exporter.model import Family, Samples
 from exporter.reports.names import Names
 from exporter.reports.report import Listing
+from exporter.reports.workspaces import WorkspaceIds
 
 NAME = "api_keys"
 FAMILIES = (
@@ -63,7 +65,7 @@ class Key(Struct):
 _decode_page = Decoder(_Page)
 
 
-async def fetch(names: Names, api: Getter) -> dict[str, Key]:
+async def fetch(names: Names, workspaces: WorkspaceIds, api: Getter) -> dict[str, Key]:
     """Return the API keys by id, archived ones included. Raises ApiError.
 
     Names of keys are shown as those of users are, since the Console names a key after the person it is for.
@@ -73,14 +75,26 @@ async def fetch(names: Names, api: Getter) -> dict[str, Key]:
         for number, key in enumerate(_decode_page(body).data):
             expires = key.expires_at.timestamp() if key.expires_at else None
             name = names.of("api_key", key.name) if key.name and names.shown else "none"
-            keys[key.id] = Key(name, _workspace(key, f"data[{number}]"), key.status or "none", expires)
+            workspace = _workspace(key, workspaces(), f"data[{number}]")
+            keys[key.id] = Key(name, workspace, key.status or "none", expires)
     return keys
 
 
-def _workspace(key: _Key, where: str) -> str:
-    """Return the workspace of a key; `none` for a key of the whole organisation."""
+def shown_names(keys: Mapping[str, Key] | None) -> Mapping[str, str]:
+    """Return the names of keys by id, as they are shown; none where no keys are known."""
+    return {of: key.name for of, key in (keys or {}).items()}
+
+
+def _workspace(key: _Key, listed: Collection[str] | None, where: str) -> str:
+    """Return the workspace of a key; `none` for a key of the whole organisation.
+
+    A scope holds the real id of the default workspace, the one that is never listed.
+    """
     if key.scope is not UNSET:
-        return (key.scope.workspace_id or "default") if key.scope.type == "workspace" else "none"
+        if key.scope.type != "workspace":
+            return "none"
+        of = key.scope.workspace_id
+        return of if of and key.workspace_id is not None and (listed is None or of in listed) else "default"
     if key.workspace_id is UNSET:
         raise ApiShapeChanged(f"{where} has neither workspace_id nor scope")
     return key.workspace_id or "default"
@@ -97,13 +111,13 @@ def samples(keys: dict[str, Key]) -> Samples:
     }
 
 
-def listing(names: Names) -> Listing[dict[str, Key]]:
+def listing(names: Names, workspaces: WorkspaceIds) -> Listing[dict[str, Key]]:
     """Return the listing, with keys named as `names` says."""
     return Listing(
         name=NAME,
         families=FAMILIES,
         every=timedelta(days=1),
-        fetch=partial(fetch, names),
+        fetch=partial(fetch, names, workspaces),
         type=dict[str, Key],
         samples=samples,
         format=names.format if names.shown else "unnamed",

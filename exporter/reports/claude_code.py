@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from exporter.api.bodies import Count, Decoder, Money, Text
-from exporter.api.paging import Request
+from exporter.api.paging import Answer, Getter, Request, pages
 from exporter.errors import ApiShapeChanged
-from exporter.model import Window
+from exporter.model import DAY, Window
 from exporter.reports import usage_days, users
 from exporter.reports.buckets import day_of
 from exporter.reports.names import Names
@@ -80,6 +80,9 @@ class _Page(Struct, gc=False):
 class ClaudeCodeUsage:
     """`usage_report/claude_code`: one UTC day per request."""
 
+    name = "usage_report"
+    if_missing = ""
+    missing_for = DAY
     revision = 1
     days_per_request = 1
     _decode = Decoder(_Page)
@@ -94,6 +97,10 @@ class ClaudeCodeUsage:
     def request(self, first: date, _last: date) -> Request:
         """Return the request for a day."""
         return Request("/usage_report/claude_code", {"starting_at": first.isoformat(), "limit": "1000"})
+
+    async def fetch(self, api: Getter, first: date, last: date) -> Answer:
+        """Return the answer for a day. Raises ApiError."""
+        return await pages(api, self.request(first, last), NAME)
 
     def read(self, bodies: Sequence[bytes], first: date, _last: date) -> Mapping[date, list[Row]]:
         """Return the rows of the day, one per actor: the API has one per terminal, customer type, local or remote."""

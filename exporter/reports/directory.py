@@ -1,6 +1,6 @@
 """Listing `directory`: the organisation's name and the names of its workspaces, read once a day."""
 
-from contextlib import suppress
+from collections.abc import Collection
 from datetime import timedelta
 
 from msgspec import Struct
@@ -37,10 +37,14 @@ class _Page(Struct):
 
 
 class Directory(Struct):
-    """The (id, name) of the organisation, and its workspaces (id -> name), `default` included."""
+    """The (id, name) of the organisation, and its workspaces (id -> name), `default` included.
+
+    With a key that may not list workspaces their list is `refused`.
+    """
 
     organization: tuple[str, str]
     workspaces: dict[str, str]
+    refused: bool = False
 
 
 _decode_organization, _decode_page = Decoder(_Named), Decoder(_Page)
@@ -54,10 +58,17 @@ async def fetch(api: Getter) -> Directory:
     me = _decode_organization(await api.get(Request("/me"), NAME))
     names = {DEFAULT: DEFAULT}
     request = Request("/workspaces", {"limit": "1000", "include_archived": "true"})
-    with suppress(ApiForbidden, ApiNotFound):
+    try:
         async for body in listed(api, request, NAME):
             names.update({workspace.id: workspace.name for workspace in _decode_page(body).data})
+    except (ApiForbidden, ApiNotFound):
+        return Directory((me.id, me.name), names, refused=True)
     return Directory((me.id, me.name), names)
+
+
+def workspace_ids(directory: Directory | None) -> Collection[str] | None:
+    """Return the ids of the workspaces that are listed, None where the list could not be read."""
+    return directory.workspaces.keys() - {DEFAULT} if directory and not directory.refused else None
 
 
 def samples(directory: Directory) -> Samples:

@@ -32,6 +32,16 @@ FAMILIES = (
         "Days of the window that were read, divided by the days of the window.",
         ("report",),
     ),
+    Family(
+        "anthropic_report_source_info",
+        "Always 1; which source the days on the page were read from.",
+        ("report", "source"),
+    ),
+    Family(
+        "anthropic_report_data_refreshed_timestamp_seconds",
+        "Until when the API's own data reaches, where it says so: data_refreshed_at.",
+        ("report",),
+    ),
 )
 
 
@@ -48,13 +58,18 @@ class StoredDay(Protocol):
 
 
 class ReportHealth(NamedTuple):
-    """Health of a report: `up` is None before the first attempt, the others are None before the first success."""
+    """Health of a report: `up` is None before the first attempt, the others are None before the first success.
+
+    `source` names where the days were read that are shown, and `refreshed_at` is until when its data reaches.
+    """
 
     up: bool | None
     last_success: float | None
     newest_date: date | None
     days_read: int
     days: int
+    source: str
+    refreshed_at: datetime | None = None
 
     @property
     def coverage(self) -> float:
@@ -62,12 +77,19 @@ class ReportHealth(NamedTuple):
         return self.days_read / self.days
 
 
-def health(stored: Mapping[date, StoredDay], window: Window, *, up: bool | None) -> ReportHealth:
+def health(
+    stored: Mapping[date, StoredDay],
+    window: Window,
+    *,
+    up: bool | None,
+    source: str,
+    refreshed_at: datetime | None = None,
+) -> ReportHealth:
     """Return the health of a report, given its stored days."""
     shown = {day: entry for day, entry in stored.items() if day in window}
     last_success = max((entry.read_at.timestamp() for entry in shown.values()), default=None)
     newest = max((day for day, entry in shown.items() if not entry.empty), default=None)
-    return ReportHealth(up, last_success, newest, len(shown), window.days)
+    return ReportHealth(up, last_success, newest, len(shown), window.days, source, refreshed_at)
 
 
 def samples(reports: Mapping[str, ReportHealth], window: Window, left_out: Collection[str] = ()) -> Samples:
@@ -76,7 +98,7 @@ def samples(reports: Mapping[str, ReportHealth], window: Window, left_out: Colle
     Optional reports that are not for this key are `left_out`: they do not work, and nothing else is known of them.
     """
     rows = [((report,), state) for report, state in reports.items()]
-    up, success, newest, coverage = (family.name for family in FAMILIES)
+    up, success, newest, coverage, source, refreshed = (family.name for family in FAMILIES)
     return {
         DATES.name: [((day.isoformat(),), timestamp(day)) for day in window.dates()],
         up: [
@@ -86,4 +108,6 @@ def samples(reports: Mapping[str, ReportHealth], window: Window, left_out: Colle
         success: [(label, state.last_success) for label, state in rows if state.last_success is not None],
         newest: [(label, timestamp(state.newest_date)) for label, state in rows if state.newest_date is not None],
         coverage: [(label, state.coverage) for label, state in rows],
+        source: [((*label, state.source), 1) for label, state in rows],
+        refreshed: [(label, state.refreshed_at.timestamp()) for label, state in rows if state.refreshed_at],
     }

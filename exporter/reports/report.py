@@ -7,7 +7,7 @@ report is one more `Source`.
 
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Generic, Protocol, TypeVar, runtime_checkable
@@ -15,14 +15,14 @@ from typing import Annotated, Generic, Protocol, TypeVar, runtime_checkable
 import msgspec
 from msgspec import Meta
 
-from exporter.api.paging import Getter, Request
+from exporter.api.paging import Answer, Getter, Request
 from exporter.errors import ApiShapeChanged
 from exporter.model import Family, Samples, Window
 
 Row = TypeVar("Row")
 _Row_contra = TypeVar("_Row_contra", contravariant=True)
-Days = Mapping[date, list[Row] | ApiShapeChanged]
-"""What an answer says of each day: its rows (possibly none), or why they cannot be read."""
+Days = Mapping[date, list[Row] | ApiShapeChanged | None]
+"""What an answer says of each day: its rows (possibly none), why they cannot be read, or None: the API has none yet."""
 Changes = Mapping[str, Samples | None]
 """Samples by piece of the page, such as a day or a user. None removes the piece."""
 
@@ -34,12 +34,20 @@ Count = Annotated[int, Meta(ge=0)]
 class Source(Protocol[Row]):
     """Where a report is read."""
 
+    name: str
+    """The value of the label `source`, and of the setting that chooses between sources."""
+    if_missing: str
+    """What to do when the API answers that there is no such report, and how long it must have answered so."""
+    missing_for: timedelta
     revision: int
     """Raise it when `read` was wrong: stored days of a lower revision are fetched again and stay shown meanwhile."""
     days_per_request: int
 
     def request(self, first: date, last: date) -> Request:
         """Return the request for the days from `first` to `last`, both included."""
+
+    async def fetch(self, api: Getter, first: date, last: date) -> Answer:
+        """Return the answer for the days from `first` to `last`, both included. Raises ApiError."""
 
     def read(self, bodies: Sequence[bytes], first: date, last: date) -> Days[Row]:
         """Return the rows of each day, in a fixed order. Raises ApiShapeChanged when no day can be read."""
@@ -68,7 +76,7 @@ class KeepsSums(Protocol):
 
 @dataclass(frozen=True)
 class Report(Generic[Row]):
-    """One report. Days that were stored in another `format` are deleted at the start and fetched again."""
+    """One report. Days that were stored in an unknown format are deleted at the start and fetched again."""
 
     name: str
     families: tuple[Family, ...]
@@ -76,8 +84,19 @@ class Report(Generic[Row]):
     row: type[Row]
     format: str
     view: Callable[[], View[Row]]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The names of its sources by format. Days of another source are shown until this one has answered once."""
     optional: bool = False
     """Whether some keys may not read it: unless it was read before, it is then left out, and nothing is failing."""
+
+    @property
+    def formats(self) -> Collection[str]:
+        """The formats of stored days that can be shown."""
+        return {self.format, *self.sources}
+
+    def source_of(self, stored_format: str) -> str:
+        """Return the name of the source of days that are stored in one of the known formats."""
+        return self.sources.get(stored_format, self.source.name)
 
     @cached_property
     def _decoder(self) -> "msgspec.json.Decoder[list[Row]]":

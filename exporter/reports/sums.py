@@ -164,3 +164,34 @@ def differing(old: Sequence[Row], new: Sequence[Row], key: Callable[[Row], objec
     after = {key(row): row for row in new}
     gone = [row for of, row in before.items() if after.get(of) != row]
     return gone, [row for of, row in after.items() if before.get(of) != row]
+
+
+class Totals(Generic[Row, K]):
+    """The sums of all days that are shown, by key. `identity` tells the rows of a day apart."""
+
+    def __init__(
+        self,
+        identity: Callable[[Row], object],
+        key: Callable[[Row], K],
+        counts: Callable[[Row], Sequence[int]] = _nothing,
+        cents: Callable[[Row], Decimal] = lambda _: ZERO,
+    ) -> None:
+        self._identity, self._key, self._counts, self._cents = identity, key, counts, cents
+        self._groups: dict[K, Group] = {}
+        self._changed = False
+
+    def replace(self, old: Sequence[Row], new: Sequence[Row]) -> None:
+        """Replace the rows of a day."""
+        gone, come = differing(old, new, self._identity)
+        self._changed |= bool(gone or come)
+        for row in come:
+            add(self._groups, self._key(row), self._counts(row), self._cents(row))
+        for row in gone:
+            subtract(self._groups, self._key(row), self._counts(row), self._cents(row))
+
+    def changes(self, *, always: bool = False) -> list[tuple[K, Group]] | None:
+        """Return all groups, sorted by key, or None if nothing has changed since the last call."""
+        if not self._changed and not always:
+            return None
+        self._changed = False
+        return by_key(self._groups)

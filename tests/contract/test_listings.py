@@ -1,5 +1,6 @@
 """Listings of API keys and members in both versions of the API, from the sample payloads."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -29,9 +30,13 @@ class Bodies:
         return self._bodies.pop(0)
 
 
-async def keys_of(*bodies: bytes, names: Names = Names()) -> dict[str, Key]:  # noqa: B008 - immutable
-    """Return the keys in some bodies."""
-    return await api_keys.listing(names).fetch(Bodies(*bodies))
+async def keys_of(
+    *bodies: bytes,
+    names: Names = Names(),  # noqa: B008 - immutable
+    listed: Collection[str] | None = (PLATFORM,),
+) -> dict[str, Key]:
+    """Return the keys in some bodies, with the ids of the workspaces that are listed."""
+    return await api_keys.listing(names, lambda: listed).fetch(Bodies(*bodies))
 
 
 async def test_api_keys_of_both_versions() -> None:
@@ -62,6 +67,14 @@ async def test_a_key_in_an_unknown_shape(wrong: dict[str, Any], message: str) ->
     assert str(caught.value) == message
     with pytest.raises(ApiShapeChanged, match=r"^data\[0\] has neither workspace_id nor scope$"):
         await keys_of(page({name: value for name, value in KEY.items() if name != "workspace_id"}))
+
+
+async def test_the_default_workspace_is_the_one_that_is_never_listed() -> None:
+    """A scope has its real id. Where the list could not be read, every id stays as it is."""
+    plain = {name: value for name, value in KEY.items() if name != "workspace_id"}
+    scoped = {**plain, "scope": {"type": "workspace", "workspace_id": "wrkspc_real"}}
+    assert (await keys_of(page(scoped)))["k"].workspace_id == "default"
+    assert (await keys_of(page(scoped), listed=None))["k"].workspace_id == "wrkspc_real"
 
 
 async def test_names_of_keys_obey_the_user_label() -> None:

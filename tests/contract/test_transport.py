@@ -174,7 +174,7 @@ async def test_each_recorded_refusal(api: Transport, route: respx.Route, name: s
 async def test_only_a_request_with_a_cursor_can_have_its_cursor_refused(api: Transport, route: respx.Route) -> None:
     """Otherwise a first page would be requested again and again."""
     route.mock(return_value=httpx.Response(410))
-    assert type(await refused(api)) is ApiRefused
+    assert type(await refused(api)) is ApiNotFound
     assert type(await refused(api, "c1")) is ApiCursorRefused
 
 

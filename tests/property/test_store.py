@@ -40,10 +40,10 @@ def test_any_changes_leave_the_last_of_each_day(steps: list[tuple[str, date, byt
         store, held = Store(Path(folder)), dict[date, tuple[bytes, datetime]]()
         for step, of, rows, at in steps:
             if step == "put":
-                store.put("a", of, Entry(at, "", 1, rows_digest(rows), empty=len(rows) < 10), "1", rows)
+                store.put("a", of, Entry(at, "", "1", 1, rows_digest(rows), empty=len(rows) < 10), rows)
                 held[of] = rows, at
             elif step == "touch" and of in held:
-                store.put("a", of, store.entries("a")[of]._replace(read_at=at), "1", None)
+                store.put("a", of, store.entries("a")[of]._replace(read_at=at), None)
                 held[of] = held[of][0], at
             elif step == "prune":
                 store.prune(of)

@@ -112,6 +112,8 @@ def test_a_day_s_samples() -> None:
                 ((LABEL, "opus", "tokens", "output"), 12345678901.2375),
             ],
             "anthropic_workspace_cost_usd": [((LABEL, "default"), 0.053), ((LABEL, "w"), 12345678901.2345)],
+            "anthropic_product_cost_usd": [],
+            "anthropic_list_cost_usd": [],
         }
     }
     view.replace(TODAY, (), None)

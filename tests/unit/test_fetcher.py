@@ -43,7 +43,7 @@ def fetcher(time: MovableTime, api: ScriptedApi) -> Iterator[Fetcher]:
 
 def days_read(fetcher: Fetcher, report: str) -> set[object]:
     """Return the days of a report that are in the ledger."""
-    return set(fetcher._ledger.read_at()[report])
+    return set(fetcher._ledger._store.entries(report))
 
 
 async def test_a_day_counts_as_read_when_its_request_began(

@@ -239,8 +239,8 @@ def test_health_is_of_the_window(ledger: Ledger) -> None:
     take_usage(ledger, TODAY)
     health = ledger.publish(WINDOW, {"claude_code": False, "cost": None, "messages": None}).health
     assert health["claude_code"].coverage == 2 / 7
-    assert health["claude_code"] == (False, NOW.timestamp(), day(3), 2, 7)
-    assert health["cost"] == (None, None, None, 0, 7)
+    assert health["claude_code"] == (False, NOW.timestamp(), day(3), 2, 7, "usage_report", None)
+    assert health["cost"] == (None, None, None, 0, 7, "cost_report", None)
 
 
 def test_a_listing_is_kept_and_due_once_a_day(ledger: Ledger, store: Store) -> None:
@@ -257,7 +257,7 @@ def test_a_listing_is_kept_and_due_once_a_day(ledger: Ledger, store: Store) -> N
         store.put_note("directory", text)
         damaged = started(store)
         assert damaged.listed.is_due(directory, NOW)
-        assert not [line for line in shown(damaged) if "_info" in line]
+        assert not [line for line in shown(damaged) if "organization_info" in line]
 
 
 def test_a_day_is_held_when_every_required_report_has_it(ledger: Ledger) -> None:
@@ -348,13 +348,13 @@ class TestDaysThatAreDamagedOnDisk:
         packed = full.reports[name].pack([row])
         for age in (0, 4):
             entry = store.entries(name)[day(age)]._replace(rows_digest=rows_digest(packed))
-            store.put(name, day(age), entry, full.reports[name].format, packed)
+            store.put(name, day(age), entry, packed)
         assert started(store).publish(WINDOW, UP).health[name].days_read == 5
 
 
 def store_rows(ledger: Ledger, of: date) -> None:
     """Read the rows of a day, as something else than the page does."""
-    ledger._rows(ledger.reports["claude_code"], of)
+    ledger._rows.get(ledger.reports["claude_code"], of)
 
 
 class TestStoredSums:

@@ -38,7 +38,7 @@ async def digest(*bodies: bytes, request: Request = REQUEST) -> str:
 async def test_has_more_decides_and_not_the_cursor() -> None:
     """A cursor is on some last pages too. The same query is sent with each cursor."""
     api = Api(more("a"), more("b"), LAST)
-    bodies, _ = await pages(api, REQUEST, "cost")
+    bodies, *_ = await pages(api, REQUEST, "cost")
     assert bodies == [more("a"), more("b"), LAST]
     assert api.requested == [("{'limit': '2'}", cursor) for cursor in (None, "a", "b")]
 

@@ -14,7 +14,7 @@ def lines_of(*pages: tuple[float, tuple[int, int]]) -> list[str]:
     with capture_logs() as lines:
         for seconds, read in pages:
             time.advance(seconds)
-            progress.published([ReportHealth(None, None, None, days, 90) for days in read])
+            progress.published([ReportHealth(None, None, None, days, 90, "x") for days in read])
     return [line["event"] for line in lines]
 
 

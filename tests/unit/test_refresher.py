@@ -221,8 +221,8 @@ async def test_a_page_that_takes_long_is_published_less_often(
 
     view.changes = slowly
     api.on_request = lambda _: time.advance(2)
-    await refresher.scrape(FOREVER)
-    assert pages == [3, 6]
+    await refreshed(refresher)
+    assert pages == [3, 6, 6]
 
 
 async def test_a_refresh_publishes_at_most_once_a_second(

@@ -32,7 +32,7 @@ def refusal(status: int, body: bytes = b"", *, key: str = KEY, with_cursor: bool
         (400, False, ApiRefused),
         (400, True, ApiCursorRefused),
         (410, True, ApiCursorRefused),
-        (410, False, ApiRefused),
+        (410, False, ApiNotFound),
         (401, True, ApiUnauthorized),
         (403, True, ApiForbidden),
         (404, True, ApiNotFound),

@@ -4,15 +4,18 @@ import json
 import re
 import zlib
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from exporter import reports, telemetry
 from exporter.api.paging import Request
 from exporter.model import Family, Samples, Window
-from exporter.reports import claude_code, health
+from exporter.reports import Sources, claude_code, claude_code_cost, health
 from exporter.reports.api_keys import Key
+from exporter.reports.cost import ByAnalytics
 from exporter.reports.directory import Directory
 from exporter.reports.health import ReportHealth
 from exporter.reports.members import Members
@@ -20,11 +23,11 @@ from exporter.reports.names import Names
 from exporter.reports.report import Report
 from exporter.reports.users import DISTINCT, USERS
 from exporter.web.backfill import daily_name
-from tests.bodies import TODAY, cost_rows, day, message, message_rows, model, record, result, usage_rows
+from tests.bodies import ANA, NOW, TODAY, cost_rows, day, message, message_rows, model, record, result, usage_rows
 
 REPORTS, LISTINGS = reports.reports(), reports.listings()
-DATA = reports.families(REPORTS, LISTINGS)
-EVERY = pytest.mark.parametrize("family", [*DATA, *telemetry.FAMILIES], ids=lambda family: family.name)
+ANALYTICS = reports.reports(sources=Sources("analytics", "analytics"))
+EVERY = pytest.mark.parametrize("family", [*reports.FAMILIES, *telemetry.FAMILIES], ids=lambda family: family.name)
 
 
 class TestFamilies:
@@ -32,12 +35,12 @@ class TestFamilies:
 
     def test_names_are_unique(self) -> None:
         """No family is declared twice."""
-        names = [family.name for family in (*DATA, *telemetry.FAMILIES)]
+        names = [family.name for family in (*reports.FAMILIES, *telemetry.FAMILIES)]
         assert len(names) == len(set(names))
 
     def test_daily_names_are_unique(self) -> None:
         """The names of imported series too: two families of one name would be added up."""
-        dated = [daily_name(family.name) for family in DATA if family.labels[:1] == ("date",)]
+        dated = [daily_name(family.name) for family in reports.FAMILIES if family.labels[:1] == ("date",)]
         assert len(dated) == len(set(dated))
 
     @EVERY
@@ -67,10 +70,11 @@ class TestFamilies:
         """Reports, then listings, then health; each report fills its own families and no others."""
         rows: dict[str, Any] = {
             "claude_code": usage_rows(record()),
-            "cost": cost_rows(result()),
-            "messages": message_rows(message(1)),
+            "cost": [replace(row, more=ByAnalytics("k", "p", Decimal(1))) for row in cost_rows(result())],
+            "claude_code_cost": [claude_code_cost.Row(ANA, "opus", Decimal(1))],
+            "messages": [replace(row, requests=1) for row in message_rows(message(1))],
         }
-        for report in REPORTS:
+        for report in ANALYTICS:
             view = report.view()
             view.replace(TODAY, (), rows[report.name])
             changed = view.changes(Window(TODAY, 1), {TODAY}).values()
@@ -94,8 +98,8 @@ class TestFamilies:
             ("anthropic_members", [(("admin",), 1), (("user",), 2)]),
             ("anthropic_member_info", [(("ana@example.test", "user"), 1)]),
         ]
-        order = [*(name for report in REPORTS for name in names(report.families)), health.DATES.name, *listed]
-        assert names(DATA) == [*order, *names(health.FAMILIES)]
+        order = [*(name for report in ANALYTICS for name in names(report.families)), health.DATES.name, *listed]
+        assert names(reports.FAMILIES) == [*order, *names(health.FAMILIES)]
         assert reports.NAMES == ("claude_code", "cost", "messages", "directory", "api_keys", "members")
 
 
@@ -143,11 +147,13 @@ class TestStoredRows:
     def test_format_and_revision_stay_as_they_are(self) -> None:
         """Any other value makes every installation fetch all its days again: change it on purpose only."""
         digests = claude_code.report(Names(b"key"))
-        assert {(report.format, report.source.revision) for report in (*REPORTS, digests)} == {
+        assert {(report.format, report.source.revision) for report in (*REPORTS, *ANALYTICS, digests)} == {
             ("2 usage_report plain", 1),
             ("2 usage_report digest 2c70e12b", 1),
             ("1 cost_report", 1),
             ("1 usage_report", 1),
+            ("1 analytics", 1),
+            ("1 analytics plain", 1),
         }
 
     def test_a_day_s_rows_are_small(self) -> None:
@@ -195,23 +201,27 @@ class TestHealth:
             day(2): Stored(datetime(2026, 11, 22, 2, tzinfo=UTC), empty=False),
             day(4): Stored(datetime(2026, 11, 22, 9, tzinfo=UTC), empty=False),
         }
-        state = health.health(stored, Window(TODAY, 4), up=True)
-        assert state == ReportHealth(up=True, last_success=1795316400.0, newest_date=day(1), days_read=3, days=4)
+        state = health.health(stored, Window(TODAY, 4), up=True, source="analytics", refreshed_at=NOW)
+        assert state == ReportHealth(True, 1795316400.0, day(1), 3, 4, "analytics", NOW)  # noqa: FBT003
         assert self.samples(state) == {
             "anthropic_up": [1],
             "anthropic_report_last_success_timestamp_seconds": [1795316400.0],
             "anthropic_report_newest_date_timestamp_seconds": [1795219200],
             "anthropic_report_coverage_ratio": [0.75],
+            "anthropic_report_source_info": [1],
+            "anthropic_report_data_refreshed_timestamp_seconds": [NOW.timestamp()],
         }
 
     @pytest.mark.parametrize(("up", "shown"), [(None, []), (True, [1]), (False, [0])])
     def test_of_nothing_stored(self, up: bool | None, shown: list[int]) -> None:  # noqa: FBT001 - a table
         """Before the first attempt nothing is said of `up`; without data there is no newest date; coverage always."""
-        assert self.samples(health.health({}, Window(TODAY, 4), up=up)) == {
+        assert self.samples(health.health({}, Window(TODAY, 4), up=up, source="x")) == {
             "anthropic_up": shown,
             "anthropic_report_last_success_timestamp_seconds": [],
             "anthropic_report_newest_date_timestamp_seconds": [],
             "anthropic_report_coverage_ratio": [0],
+            "anthropic_report_source_info": [1],
+            "anthropic_report_data_refreshed_timestamp_seconds": [],
         }
 
     def test_the_dates_of_the_window(self) -> None:

@@ -86,7 +86,7 @@ class TestUserLabels:
         for label in ("email", "hash", "none"):
             ledger = service.make_ledger(config(EXPORTER_USER_LABEL=label, EXPORTER_MAX_USERS="0"), store)
             take_usage(ledger, TODAY, record(ANA))
-            body = ledger.publish(Window(TODAY, 1), dict.fromkeys(NAMES)).page.body
+            body = ledger.publish(Window(TODAY, 1), dict.fromkeys(ledger.reports)).page.body
             shown[label] = b'_user_sessions{user="other",actor_type="user"} 1.0' in body, b"_user_" in body
         assert shown == {"email": (True, True), "hash": (True, True), "none": (False, False)}
 

@@ -29,12 +29,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def entry(rows: bytes = ROWS, **changes: object) -> Entry:
     """Return the entry of a day with these rows."""
-    return Entry(NOW, "digest", 3, rows_digest(rows), empty=rows == EMPTY)._replace(**changes)  # type: ignore[arg-type]
+    return Entry(NOW, "digest", "1", 3, rows_digest(rows), empty=rows == EMPTY)._replace(**changes)  # type: ignore[arg-type]
 
 
 def put(store: Store, report: str = "a", age: int = 0, rows: bytes = ROWS, form: str = "1") -> None:
     """Put a day."""
-    store.put(report, day(age), entry(rows), form, rows)
+    store.put(report, day(age), entry(rows, format=form), rows)
 
 
 @contextmanager
@@ -76,12 +76,12 @@ def test_a_day_comes_back_as_it_was_put(store: Store) -> None:
 def test_a_day_that_is_put_again_has_the_new_rows_alone(store: Store) -> None:
     """None leaves the rows as they are, on disk or not yet."""
     put(store)
-    store.put("a", TODAY, entry(read_at=LATER, digest="new", revision=4), "1", None)
+    store.put("a", TODAY, entry(read_at=LATER, digest="new", revision=4), None)
     assert store.rows("a", TODAY) == ROWS
     store.save()
     with reopened(store) as again:
         assert again.entries("a") == {TODAY: entry(read_at=LATER, digest="new", revision=4)}
-        again.put("a", TODAY, entry(digest="newer"), "1", None)
+        again.put("a", TODAY, entry(digest="newer"), None)
         assert again.rows("a", TODAY) == ROWS
         again.save()
         put(again, rows=OTHER)
@@ -217,8 +217,8 @@ class TestAWriteThatFails:
         store.save()
         with locked(store):
             put(store)
-            store.put("a", TODAY, entry(read_at=LATER), "1", None)
-            store.put("a", day(1), entry(read_at=LATER), "1", None)
+            store.put("a", TODAY, entry(read_at=LATER), None)
+            store.put("a", day(1), entry(read_at=LATER), None)
             with pytest.raises(StoreError, match=r"/.*: database is locked$"):
                 store.save()
             with pytest.raises(StoreError, match=r"/.*: database is locked$"):
