@@ -23,11 +23,9 @@ def answer(name: str) -> httpx.Response:
 
 
 NOT_READ = {
-    "analytics_cost_new_beta": "the successor of cost_report, in beta: it may become a second source",
     "analytics_cost_report_legacy": "for Enterprise organisations, with another kind of key",
     "analytics_summaries_v2023-06-01": "for Enterprise organisations, with another kind of key",
     "analytics_summaries_v2026-10-21": "for Enterprise organisations, with another kind of key",
-    "analytics_usage_new_beta": "the successor of usage_report/messages, in beta",
     "analytics_usage_report_legacy": "for Enterprise organisations, with another kind of key",
     "analytics_user_cost_report_legacy": "for Enterprise organisations, with another kind of key",
     "analytics_user_usage_report_legacy": "for Enterprise organisations, with another kind of key",

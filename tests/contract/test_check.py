@@ -1,6 +1,6 @@
 """The command `check`: a line for each thing that is tried, and what to do about what does not work."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import date
 
 import httpx
@@ -41,25 +41,20 @@ async def api() -> AsyncIterator[Transport]:
     await made.close()
 
 
-async def lines(
-    api: Transport,
-    *,
-    usage: httpx.Response,
-    cost: httpx.Response,
-    messages: httpx.Response | None = None,
-    me: httpx.Response | None = None,
-    users: httpx.Response | None = None,
-) -> list[str]:
-    """Return what `check` finds when the reports answer like this."""
-    settings = load(None, {"anthropic_base_url": "https://api.example.test"}, key=KEY)
+async def lines(api: Transport, config: Mapping[str, str] | None = None, /, **answers: httpx.Response) -> list[str]:
+    """Return what `check` finds with these settings when the reports and listings answer like this."""
+    settings = load(None, {"anthropic_base_url": "https://api.example.test", **(config or {})}, key=KEY)
     with respx.mock(base_url=BASE, assert_all_called=False) as router:
-        router.get("/me").mock(return_value=me or answer("organizations_me"))
+        router.get("/me").mock(return_value=answers.get("me", answer("organizations_me")))
         router.get("/workspaces").mock(return_value=answer("workspaces_list"))
         router.get("/api_keys").mock(return_value=answer("api_keys_v2026-10-21"))
-        router.get("/users").mock(return_value=users or answer("users_page2_last"))
-        router.get("/usage_report/claude_code").mock(return_value=usage)
-        router.get("/cost_report").mock(return_value=cost)
-        router.get("/usage_report/messages").mock(return_value=messages or httpx.Response(200, content=MESSAGES))
+        router.get("/users").mock(return_value=answers.get("users", answer("users_page2_last")))
+        router.get("/usage_report/claude_code").mock(return_value=answers["usage"])
+        router.get("/cost_report").mock(return_value=answers["cost"])
+        router.get("/usage_report/messages").mock(
+            return_value=answers.get("messages", httpx.Response(200, content=MESSAGES))
+        )
+        router.get(path__regex="/analytics/.+").mock(return_value=answers.get("analytics"))
         return [str(finding) async for finding in check.api(api, settings, TODAY)]
 
 
@@ -127,6 +122,20 @@ async def test_something_optional_that_is_not_for_this_key(api: Transport, refus
     assert said[7].startswith("FAIL  messages report for 2026-11-20: HTTP 500")
 
 
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_classic_report_that_is_retired(api: Transport, status: int) -> None:
+    """Its setting is named at once; a key that lacks a scope is not told to change a source."""
+    gone = httpx.Response(status)
+    given = {"usage": answer("claude_code_empty_day"), "cost": httpx.Response(status), "messages": gone}
+    said = await lines(api, **given)
+    assert said[6].startswith(f"FAIL  cost report for 2026-11-20: HTTP {status} ")
+    assert said[6].endswith("If the API has retired this report, set EXPORTER_COST_SOURCE=analytics.")
+    assert said[7].startswith("none  messages report for 2026-11-20: optional, and not for this key: ")
+    assert said[7].endswith("If the API has retired this report, set EXPORTER_USAGE_SOURCE=analytics.")
+    given = {"usage": answer("claude_code_empty_day"), "cost": answer("error_403_scope")}
+    assert "EXPORTER" not in str(await lines(api, **given))
+
+
 async def test_a_refused_key_is_one_line(api: Transport) -> None:
     """The network works, and nothing else is tried with this key."""
     refused = answer("error_401")
@@ -163,3 +172,18 @@ async def test_the_proxy_is_named(
     cost = answer("cost_report_grouped_page2")
     said = await lines(api, usage=answer("claude_code_empty_day"), cost=cost)
     assert said[0] == f"ok    network: https://api.example.test{through} answers"
+
+
+@pytest.mark.parametrize("refusal", ["error_403_scope", "error_404_beta_header_missing"])
+async def test_a_beta_that_is_not_enabled(api: Transport, refusal: str) -> None:
+    """The settings that read the other sources are named, whatever the API calls it."""
+    config = {"exporter_cost_source": "analytics", "exporter_usage_source": "analytics"}
+    given = {"usage": answer("claude_code_empty_day"), "cost": answer("cost_report_grouped_page2")}
+    said = await lines(api, config, **given, analytics=answer(refusal))
+    assert [line[:40] for line in said[6:]] == [
+        "FAIL  cost report for 2026-11-20: HTTP 4",
+        "FAIL  claude_code_cost report for 2026-1",
+        "none  messages report for 2026-11-20: op",
+    ]
+    assert said[6].endswith("set EXPORTER_COST_SOURCE=cost_report.")
+    assert said[8].endswith("set EXPORTER_USAGE_SOURCE=usage_report.")

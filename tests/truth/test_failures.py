@@ -87,9 +87,8 @@ def test_every_kind_of_failure_is_tried() -> None:
     assert set(REASON_OF.values()) == set(get_args(Reason))
 
 
-def fail(api: Api, kind: Kind, report: str) -> Fault:
-    """Make a report fail until the plan is cleared. Where a cursor is refused, there is one to refuse."""
-    path = REPORT_PATHS[report]
+def fail(api: Api, kind: Kind, path: str) -> Fault:
+    """Make what has this path fail until the plan is cleared. Where a cursor is refused, there is one to refuse."""
     if kind in ("cursor_expired", "400_cursor_mismatch"):
         api.faults.add(kind="cursor_loop", path=path, paged=False)
     more = dict(MORE.get(kind, {}))
@@ -122,7 +121,7 @@ async def test_one_report_fails(
         for day in (TODAY, TODAY - DAY):
             few.restate(day, 2)
         with capture_logs() as lines, impatient(exporter, monkeypatch) if kind in SLOW else nullcontext():
-            fault = fail(api, kind, report)
+            fault = fail(api, kind, REPORT_PATHS[report])
             await exporter.scrape_later()
             assert of_report(exporter.shown(), report) == before
             assert_down(api, exporter, report, kind)
