@@ -13,7 +13,7 @@ import msgspec
 
 from exporter import reports, telemetry
 from exporter.model import Family
-from exporter.reports import health
+from exporter.reports import Sources, health
 from exporter.settings import described
 from exporter.web.report import Report
 
@@ -22,11 +22,16 @@ LEADS: Mapping[str, str] = {
     "claude_code": "A day that was read and is empty is 0 in the families without open labels; a day that was not read "
     "has no series. The families of distinct users are one number per actor type and cannot be added. Families with a "
     "`user` are absent with `EXPORTER_USER_LABEL=none`; users beyond `EXPORTER_MAX_USERS` are summed into `other`.",
-    "cost": "Two views of the same bill: never add the two families.",
+    "cost": "Several views of the same bill: never add two families. Only `EXPORTER_COST_SOURCE=analytics` knows "
+    "products, list prices and API keys.",
+    "claude_code_cost": "Only with `EXPORTER_COST_SOURCE=analytics`. A part of the bill by who caused it; cost by API "
+    "key is another split: never add the two. An API key is shown by its name, or by its id where the name is not "
+    "known; the API's null actor and deleted accounts are `none`. Absent with `EXPORTER_USER_LABEL=none`; users beyond "
+    "`EXPORTER_MAX_USERS` are summed into `other`.",
     "messages": "Several views of the same tokens, of which Claude Code's are a part: never add two families. "
     "`token_type` is spelled as in `anthropic_cost_usd`, so cost divided by tokens is a price. `api_key_id` is `none` "
     "where the API names no key, as for the Workbench and OAuth. Absent when the key may not "
-    "read this report.",
+    "read this report. Only `EXPORTER_USAGE_SOURCE=analytics` counts requests.",
     "directory": "Joins ids to names.",
     "api_keys": "Absent when the key may not list API keys. A key of the whole organisation has `workspace_id` `none`. "
     "`api_key_name` obeys `EXPORTER_USER_LABEL`.",
@@ -38,7 +43,7 @@ LEADS: Mapping[str, str] = {
 
 def sections() -> Iterator[tuple[str, str, Iterable[Family]]]:
     """Return (title, lead, families) of each section, in the order of the page."""
-    for report in reports.reports():
+    for report in reports.reports(sources=Sources("analytics", "analytics")):
         yield f"Report `{report.name}`", LEADS[report.name], report.families
     yield "Dates", "Selects the families above by age.", (health.DATES,)
     for listing in reports.listings():

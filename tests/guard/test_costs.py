@@ -31,7 +31,7 @@ class Calls:
         original: Callable[..., Any] = getattr(owner, name)
 
         def counted(of: Any, *arguments: Any) -> Any:  # noqa: ANN401 - stands for any method
-            self.number += getattr(of, "name", NAME) == NAME
+            self.number += isinstance(of, ClaudeCodeUsage) or of.name == NAME
             return original(of, *arguments)
 
         monkeypatch.setattr(owner, name, counted)

@@ -117,10 +117,11 @@ async def test_a_bad_query_gets_one_sentence(few: Organization, time: MovableTim
             assert (response.status_code, response.text) == (400, f"{sentence}\n")
 
 
-async def test_files(organization: Organization, time: MovableTime) -> None:
+@pytest.mark.parametrize("source", ["cost_report", "analytics"])
+async def test_files(organization: Organization, time: MovableTime, source: str) -> None:
     """Every file equals the records of the API to the last digit, in both formats, and has the documented columns."""
     first = TODAY - 40 * DAY
-    async with api_of(organization, time) as api, api.exporter(None) as exporter:
+    async with api_of(organization, time, exporter_cost_source=source) as api, api.exporter(None) as exporter:
         await exporter.fill()
         for name, expected in expected_files(organization, time, first).items():
             path, query = f"/api/v1/export/{name}", f"from={first}&to={TODAY}"
