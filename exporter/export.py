@@ -11,7 +11,7 @@ from exporter import reports
 from exporter.days.snapshot import Snapshot
 from exporter.errors import ExporterError, SettingsError
 from exporter.model import Window
-from exporter.reports import directory
+from exporter.reports import claude_code, cost, directory
 from exporter.reports.report import Report
 from exporter.service import make_names, make_sources
 from exporter.settings import Settings
@@ -19,6 +19,8 @@ from exporter.web import backfill
 from exporter.web.export import COLUMNS, FORMATS, parts
 
 OPENMETRICS = "openmetrics"
+NEEDED = {"cost": [cost.NAME], "usage": [claude_code.NAME], "users": [claude_code.NAME]}
+"""The reports that a file is made of; the others are made of all."""
 NAMES = (*COLUMNS, OPENMETRICS)
 
 
@@ -36,7 +38,8 @@ def export(settings: Settings, wanted: Wanted, today: date) -> None:
     """Write a file. Raises ExporterError, and then leaves no file."""
     with closing(Snapshot(settings.exporter_data_dir)) as snapshot:
         names = make_names(settings, snapshot)
-        days = _Days(snapshot, reports.reports(names, settings.exporter_max_users, make_sources(settings)))
+        every = reports.reports(names, settings.exporter_max_users, make_sources(settings))
+        days = _Days(snapshot, [one for one in every if one.name in NEEDED.get(wanted.name, [one.name])])
         span = _span(wanted, days.stored, today)
         if wanted.name == OPENMETRICS:
             text = backfill.openmetrics(days.reports.values(), span, days.stored, days.rows)

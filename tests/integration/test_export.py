@@ -1,9 +1,14 @@
 """The command `export`, beside a running exporter, and its OpenMetrics in real databases."""
 
+import asyncio
+import os
 import re
+import sqlite3
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from exporter.days.database import FILE
 from exporter.demo.organization import Organization
 from exporter.errors import ExporterError
 from exporter.export import Wanted, export
@@ -54,9 +60,45 @@ async def test_a_store_of_other_names(stored: tuple[Api, Path]) -> None:
     api, folder = stored
     api.given["exporter_user_label"] = "hash"
     api.given["exporter_user_hash_key"] = "k" * 32
-    wanted = Wanted("usage", TODAY - DAY, TODAY, "csv", folder / "file")
-    export(api.settings(folder), wanted, TODAY)
-    assert len((folder / "file").read_text().splitlines()) == 1
+    export(api.settings(folder), Wanted("cost", TODAY - DAY, TODAY, "csv", folder / "bill"), TODAY)
+    assert len((folder / "bill").read_text().splitlines()) > 1
+    with pytest.raises(ExporterError, match="no day that fits the settings, such as EXPORTER_USER_LABEL"):
+        export(api.settings(folder), Wanted("usage", TODAY - DAY, TODAY, "csv", folder / "file"), TODAY)
+
+
+async def test_a_gap_is_named_in_what_the_file_needs(
+    stored: tuple[Api, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Days of other reports are none of its business."""
+    api, folder = stored
+    with closing(sqlite3.connect(folder / FILE)) as db, db:
+        db.execute("DELETE FROM day WHERE report = 'messages' OR (report = 'cost' AND date = ?)", (str(TODAY - DAY),))
+    for name in ("usage", "cost"):
+        export(api.settings(folder), Wanted(name, TODAY - 2 * DAY, TODAY, "csv", folder / "file"), TODAY)
+    said = [line for line in capsys.readouterr().err.splitlines() if "not stored" in line]
+    assert said == [f"cost: 1 of 3 days are not stored, such as {TODAY - DAY}"]
+
+
+async def test_a_damaged_store(stored: tuple[Api, Path], tmp_path: Path) -> None:
+    """It is one sentence, and no file is left."""
+    api, folder = stored
+    (tmp_path / "copy").mkdir()
+    content = (folder / FILE).read_bytes()
+    for damaged in (b"no database", content[:4096] + b"x" * (len(content) - 4096)):
+        (tmp_path / "copy" / FILE).write_bytes(damaged)
+        with pytest.raises(ExporterError, match="the exporter replaces it when it starts"):
+            export(api.settings(tmp_path / "copy"), Wanted("cost", None, None, "csv", tmp_path / "file"), TODAY)
+    assert not (tmp_path / "file").exists()
+
+
+async def test_a_reader_that_has_seen_enough(stored: tuple[Api, Path]) -> None:
+    """`export ... | head -1` ends without a traceback, as other programs end."""
+    _, folder = stored
+    command = f"{sys.executable} -m exporter export openmetrics | head -1; echo ${{PIPESTATUS[0]}}"
+    environ = {**os.environ, "EXPORTER_DATA_DIR": str(folder), "EXPORTER_WINDOW_DAYS": str(DAYS)}
+    done = await asyncio.to_thread(subprocess.run, ["bash", "-c", command], env=environ, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] in {"141", "0"}
+    assert "Traceback" not in done.stderr
 
 
 async def test_no_store(tmp_path: Path) -> None:
