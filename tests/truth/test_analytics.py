@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,23 @@ async def test_a_classic_report_that_is_retired(few: Organization, time: Movable
         assert [line["event"] for line in said] == ["report failed"]
         assert api.log.to("/analytics/cost") == []
         assert {family for family, _ in exporter.shown()} >= {"anthropic_cost_usd", "anthropic_tokens"}
+
+
+async def test_a_day_of_scrapes(few: Organization, tmp_path: Path) -> None:
+    """From noon to noon: at midnight nothing is known of the new day, nothing is zero, and nobody asks in vain."""
+    time = MovableTime(datetime(2026, 11, 19, 12, tzinfo=UTC))
+    async with api_of(few, time, exporter_window_days=10, **BOTH) as api, api.exporter(tmp_path) as exporter:
+        await exporter.fill()
+        for hour in range(13, 37):
+            api.log.clear()
+            await exporter.scrape_later(3600)
+            assert len(api.log) <= (6 if hour < 36 else 10)  # one is for a settled day; at last the listings are due
+            if hour == 24:
+                families = {name for name, labels in exporter.shown() if ("date", str(TODAY)) in labels}
+                assert not families & families_of(["cost", "messages"])
+                assert exporter.up() == {1}
+                await exporter.refresher.tick()
+                await exporter.refresher.settle()
+                assert len(api.log) <= 7
+            else:
+                assert api.wrong(exporter) == []
