@@ -30,6 +30,8 @@ CASES: Mapping[str, tuple[list[Line], float | None]] = {
     "nothing was cached": ([(1, "opus", UNCACHED, 10, 50.0), (1, "opus", READ, 0, None)], 0),
     "no uncached input": ([(1, "opus", UNCACHED, 0, None), (1, "opus", READ, 100, 50.0)], None),
     "uncached input that is not on the bill": ([(1, "opus", UNCACHED, 10, None), (1, "opus", READ, 100, 50.0)], None),
+    "uncached input that was free": ([(1, "opus", UNCACHED, 10, 0.0), (1, "opus", READ, 100, 50.0)], None),
+    "cost of no tokens": ([(1, "opus", UNCACHED, 0, 5.0), (1, "opus", READ, 100, 50.0)], None),
     "another model without a price": ([*PAID, (1, "haiku", READ, 100, 10.0)], 445),
     "two models": ([*PAID, (1, "haiku", UNCACHED, 1, 1.0), (1, "haiku", READ, 10, 1.0)], 454),
     "a day without its bill": ([*PAID, (2, "opus", UNCACHED, 90, None), (2, "opus", READ, 900, None)], 445),
