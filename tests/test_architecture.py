@@ -97,10 +97,12 @@ PURE = (
     "reports",
     "exposition",
     "palette",
+    "web.api_tokens",
     "web.backfill",
     "web.queries",
     "web.range_users",
     "web.report",
+    "web.token_tables",
 )
 """Modules and packages without clock, disk, network or threads."""
 
