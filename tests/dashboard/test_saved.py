@@ -1,8 +1,11 @@
 """What caching saved, in states that the simulated organisation does not have: pages are written by hand."""
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from tests.dashboard.conftest import Databases
@@ -11,7 +14,7 @@ from tests.dashboard.history import History
 from tests.dashboard.judging import KEYS, SAVED
 from tests.dashboard.library import Grafana, Seen, State
 from tests.dashboard.truth import truth_of
-from tests.dashboard.world import DASHBOARD, NOW, SECONDS_AGO
+from tests.dashboard.world import DASHBOARD, NOW, ROOT, SECONDS_AGO
 from tests.oracle import scrape_samples
 
 pytestmark = pytest.mark.integration
@@ -67,17 +70,21 @@ def keys() -> str:
     return "\n".join((page(PAID), *lines))
 
 
-@pytest.fixture(scope="module", name="looked", params=["prometheus", "victoria-metrics"])
-def what_was_seen(
-    request: pytest.FixtureRequest, grafana: Grafana, databases: Databases
-) -> Iterator[Mapping[str, Seen]]:
-    """Yield the dashboard of the last 7 days in each case."""
+@pytest.fixture(scope="module", name="database", params=["prometheus", "victoria-metrics"])
+def a_database(request: pytest.FixtureRequest, databases: Databases) -> Iterator[str]:
+    """Yield the URL of a database that has scraped an exporter for each case, under the name of the case."""
     history = History()
     for case, text in {**{case: page(lines) for case, (lines, _) in CASES.items()}, "keys": keys()}.items():
         history.scrape(text, [NOW - age for age in SECONDS_AGO], job=case, instance="one")
-    states = {case: State("now-7d", "now", {"job": [case]}) for case in (*CASES, "keys")}
     with databases(request.param, history) as url:
-        yield grafana.look(url, DASHBOARD, states)
+        yield url
+
+
+@pytest.fixture(scope="module", name="looked")
+def what_was_seen(grafana: Grafana, database: str) -> Mapping[str, Seen]:
+    """Return the dashboard of the last 7 days in each case."""
+    states = {case: State("now-7d", "now", {"job": [case]}) for case in (*CASES, "keys")}
+    return grafana.look(database, DASHBOARD, states)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -97,3 +104,18 @@ def test_the_largest_keys(looked: Mapping[str, Seen]) -> None:
     columns = {field.name: field.values for field in table}
     assert columns["Id"] == [str(number) for number in range(30, 10, -1)]
     assert columns["Share"][0] == pytest.approx(30 / sum(range(1, 31)))
+
+
+def test_the_recipe_of_the_documents(database: str) -> None:
+    """It gives the same dollars by model, which add up; a model that never cached has none."""
+    text = (ROOT / "docs" / "explanation" / "numbers.md").read_text("utf-8")
+    (recipe,) = [block for block in re.findall(r"```promql\n(.*?)```", text, re.DOTALL) if "cost" in block]
+    parameters = {"query": recipe, "time": str(NOW.timestamp())}
+    answer = httpx.get(f"{database}/api/v1/query", params=parameters).raise_for_status().json()
+    sums: dict[str, float] = defaultdict(float)
+    for one in answer["data"]["result"]:
+        sums[one["metric"]["job"]] += float(one["value"][1])
+    assert sums == {
+        **{case: pytest.approx(dollars) for case, (_, dollars) in CASES.items() if dollars},
+        "keys": pytest.approx(445),
+    }
