@@ -1,5 +1,7 @@
 """Tokens of the whole API: by model, workspace, service tier and API key, and what the prompt cache saves."""
 
+from collections.abc import Sequence
+
 from grafana.panels import (
     BLUE,
     BY_ORDER,
@@ -65,42 +67,53 @@ def _what_is_known(at: Grid) -> Panel:
 
 def _by_model(at: Grid) -> Panel:
     look = {"color": MODEL_COLOUR, "links": only("model", "__field.name")}
-    tokens = daily(known(_TOKENS, MODEL), "model")
-    return _stacked("API tokens by model", "model", tokens, at, look, model_colours(), totals=True)
+    of = "UTC day and model, of the chosen models"
+    return _stacked(
+        "API tokens by model",
+        of,
+        "model",
+        daily(known(_TOKENS, MODEL), "model"),
+        at,
+        look,
+        model_colours(),
+        totals=True,
+    )
 
 
 def _by_workspace(at: Grid) -> Panel:
-    look = {"color": BY_ORDER, "links": only("workspace", "__field.name")}
     tokens = daily(by_name("workspace", "anthropic_workspace_tokens", chosen="workspace"), "workspace_name")
-    return _stacked("API tokens by workspace", "workspace_name", tokens, at, look)
+    look = {"color": BY_ORDER, "links": only("workspace", "__field.name")}
+    of = "UTC day and workspace, of all models; a workspace whose name is not known goes by its id"
+    return _stacked("API tokens by workspace", of, "workspace_name", tokens, at, look)
 
 
 def _by_tier(at: Grid) -> Panel:
     tokens = daily(known("anthropic_service_tier_tokens"), "service_tier")
-    return _stacked("API tokens by service tier", "service_tier", tokens, at, {"color": BY_ORDER})
+    of = "UTC day and service tier, of all models"
+    return _stacked("API tokens by service tier", of, "service_tier", tokens, at, {"color": BY_ORDER})
 
 
-def _stacked(
+def _stacked(  # noqa: PLR0913 - what differs between three charts
     title: str,
+    of: str,
     label: str,
     tokens: str,
     at: Grid,
     look: Json,
-    overrides: list[Json] | None = None,
+    overrides: Sequence[Json] = (),
     *,
     totals: bool = False,
 ) -> Panel:
-    of = label.removesuffix("_name").replace("_", " ")
     return Panel(
         kind="timeseries",
         title=title,
-        description=f"Tokens of the whole API by UTC day and {of}, cache reads among them. {API_TOKENS}",
+        description=f"Tokens of the whole API, cache reads among them, by {of}. {API_TOKENS}",
         at=at,
         targets=[table_query(stacked(tokens, label))],
         steps=stacked_matrix(label),
         options=chart_options(sums=True, totals=totals),
         defaults={**TOKENS, "custom": bars(), **look},
-        overrides=[*(overrides or []), unseen(SCALE)],
+        overrides=[*overrides, unseen(SCALE)],
     )
 
 

@@ -77,6 +77,19 @@ def test_it_is_not_for_this_key(browser: Browser) -> None:
         assert shown_tables(shown) == tables(organization, private.time.now(), days(TODAY - 6 * DAY, TODAY))
 
 
+def test_names_of_keys_are_not_shown(browser: Browser) -> None:
+    """With EXPORTER_USER_LABEL=none a key goes by its id: people name keys after themselves."""
+    people = Organization(TODAY, people=3)
+    private_page = stage(people, exporter_window_days=1, exporter_user_label="none")
+    with private_page as private, opened(browser, private.url) as shown:
+        private.fill()
+        page = shown.open().page
+        keys = {row[0] for row in shown_tables(shown)["Tokens by API key"]}
+        assert keys <= {key["id"] for key in people.api_keys()} | {"no API key"}
+        assert len(keys) > 2
+        assert "support-chat" not in page.content()
+
+
 def test_the_bill_was_not_read(browser: Browser) -> None:
     """Tokens are shown, and nothing is said to have been saved."""
     with stage(Organization(TODAY, people=8), exporter_window_days=7) as unpaid, opened(browser, unpaid.url) as shown:
