@@ -21,7 +21,7 @@ from grafana.panels import (
     table_query,
     unseen,
 )
-from grafana.promql import MODEL, SCALE, by_workspace, daily, known, named, ratio, stacked
+from grafana.promql import MODEL, SCALE, by_name, daily, known, named, ratio, stacked
 from grafana.transforms import day_matrix, single_day_series, stacked_matrix
 from grafana.words import BILLED, BILLED_TOKENS, CLAUDE_CODE, ESTIMATED, SERVICES
 
@@ -42,13 +42,14 @@ def cost_details(y: int) -> list[Panel]:
 
 
 def _workspaces(y: int) -> Panel:
+    cost = by_name("workspace", "anthropic_workspace_cost_usd", chosen="workspace")
     return Panel(
         kind="timeseries",
         title="Spend by workspace",
         description="Billed cost by UTC day and workspace; `default` is the default workspace. A workspace whose "
         f"name is not known goes by its id. {BILLED}",
         at=Grid(0, y, 12, 8),
-        targets=[table_query(stacked(daily(by_workspace(), "workspace_name"), "workspace_name"))],
+        targets=[table_query(stacked(daily(cost, "workspace_name"), "workspace_name"))],
         steps=stacked_matrix("workspace_name"),
         options=chart_options(sums=True),
         defaults={**MONEY, "color": BY_ORDER, "custom": bars(), "links": only("workspace", "__field.name")},

@@ -1,7 +1,8 @@
-"""The whole dashboard: its story, two more rows, variables, links and time."""
+"""The whole dashboard: its story, three more rows, variables, links and time."""
 
 from collections.abc import Iterable, Sequence
 
+from grafana.api_tokens import api_tokens
 from grafana.cost import cost_details
 from grafana.health import data_health
 from grafana.panels import DATASOURCE, Grid, Panel
@@ -16,7 +17,7 @@ UID = "claude-usage"
 REPOSITORY = "https://github.com/anthropic-exporter/anthropic-exporter"
 _DOCS = f"{REPOSITORY}/blob/main/docs"
 
-_TABLE_Y, _COST_Y, _HEALTH_Y = 49, 63, 88
+_TABLE_Y, _COST_Y, _TOKENS_Y, _HEALTH_Y = 49, 63, 88, 120
 
 _BUILT_IN: Json = {
     "builtIn": 1,
@@ -59,8 +60,9 @@ def _panels() -> list[Json]:
     story = [*summary(), *headline(), *trends(), user_table(Grid(0, _TABLE_Y, 24, 14))]
     shown = _numbered(story, 1)
     cost = [_row("More about cost", 100, _COST_Y), *_numbered(cost_details(_COST_Y + 1), 101)]
+    tokens = _row("API tokens", 150, _TOKENS_Y, _numbered(api_tokens(_TOKENS_Y + 1), 151))
     health = _row("Data health", 200, _HEALTH_Y, _numbered(data_health(_HEALTH_Y + 1), 201))
-    return [*shown, *cost, health]
+    return [*shown, *cost, tokens, health]
 
 
 def _numbered(panels: Iterable[Panel], first: int) -> list[Json]:

@@ -18,7 +18,6 @@ SCOPE = f'{JOB}, instance=~"$instance"'
 MODEL = 'model=~"$model"'
 USER = 'user=~"$user"'
 CHOSEN_KINDS = 'token_type=~"$token_type"'
-WORKSPACE_ID = 'workspace_id=~"$workspace"'
 
 SCALE, ALL_DAYS = "scale", "0"
 LAST_SUCCESS = "anthropic_report_last_success_timestamp_seconds"
@@ -157,11 +156,13 @@ def ratio(part: str, whole: str) -> str:
     return f"{part} / ({whole} > 0)"
 
 
-def by_workspace() -> str:
-    """Return the daily cost with `workspace_name`; a workspace without a known name goes by its id."""
-    cost, info = "anthropic_workspace_cost_usd", "anthropic_workspace_info"
-    on = "on (job, instance, workspace_id)"
-    name = known(info, 'workspace_name=~"$workspace"')
-    with_name = f"{known(cost)} * {on} group_left (workspace_name) {name}"
-    without = f"{known(cost, WORKSPACE_ID)} unless {on} {known(info)}"
-    return f'({with_name} or label_replace({without}, "workspace_name", "${{1}}", "workspace_id", "(.+)"))'
+def by_name(of: str, family: str, *matchers: str, chosen: str = "") -> str:
+    """Return a family with the label `workspace_name` or `api_key_name`; what has no known name goes by its id.
+
+    With `chosen`, only those whose name, or id if it has none, a variable of this name allows.
+    """
+    on, info = f"on (job, instance, {of}_id)", f"anthropic_{of}_info"
+    names, ids = ([f'{of}_{label}=~"${chosen}"'] if chosen else [] for label in ("name", "id"))
+    with_name = f"{known(family, *matchers)} * {on} group_left ({of}_name) {known(info, *names)}"
+    without = f"{known(family, *matchers, *ids)} unless {on} {known(info)}"
+    return f'({with_name} or label_replace({without}, "{of}_name", "${{1}}", "{of}_id", "(.+)"))'

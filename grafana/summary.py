@@ -6,9 +6,7 @@ from grafana.panels import (
     PLAIN,
     Grid,
     Panel,
-    override,
     stat_options,
-    table_query,
     value_query,
 )
 from grafana.promql import (
@@ -21,7 +19,8 @@ from grafana.promql import (
     live,
     now,
 )
-from grafana.transforms import Json, one_row_each
+from grafana.sentences import GOOD, INCOMPLETE, WRONG, sentence, sentences_table
+from grafana.transforms import Json
 from grafana.words import BILLED, EXPORTER
 
 _COST = "anthropic_cost_usd"
@@ -138,36 +137,13 @@ def _limits(*steps: tuple[str, float | None]) -> Json:
     return {"color": {"mode": "thresholds"}, "thresholds": {"mode": "absolute", "steps": listed}}
 
 
-_GOOD, _INCOMPLETE, _WRONG = 0, 1, 2
-
-
 def _trust() -> Panel:
-    look = {
-        "0": {"index": 0, "text": "Good", "color": "green"},
-        "1": {"index": 1, "text": "Incomplete", "color": "orange"},
-        "2": {"index": 2, "text": "Look here", "color": "red"},
-    }
-    state = override(
-        "State",
-        mappings=[{"type": "value", "options": look}],
-        custom__cellOptions={"type": "color-text"},
-        custom__width=110,
-    )
-    return Panel(
-        kind="table",
-        title="Can these numbers be trusted?",
-        description=f"What is known to be missing or wrong in the numbers below, the worst first. {EXPORTER}",
-        at=Grid(0, 4, 24, 3),
-        targets=[table_query(_problems())],
-        steps=one_row_each({"Value": "State", "problem": "What is known", "instance": "Exporter"}, sort="State"),
-        options={"showHeader": False, "cellHeight": "sm", "frameIndex": 0},
-        defaults={"unit": "none", "custom": {"align": "left"}},
-        overrides=[state, override("Exporter", custom__width=300)],
-    )
+    meaning = "What is known to be missing or wrong in the numbers below, the worst first."
+    return sentences_table("Can these numbers be trusted?", meaning, Grid(0, 4, 24, 3), *_problems())
 
 
-def _problems() -> str:
-    """Return a vector with a sentence in the label `problem` for each thing that is known, and how bad it is."""
+def _problems() -> tuple[str, ...]:
+    """Return a vector for each thing that may be known: a sentence in the label `problem`, and how bad it is."""
     read = f"max by (instance, report) ({known(_COVERAGE)} < 1)"
     fails = f'label_join({known("anthropic_exporter_report_failing")} == 1, "why", " (", "report", "reason")'
     silent = f"max by (instance) ({_silent()})"
@@ -179,22 +155,15 @@ def _problems() -> str:
         f"vector(1) and on () (min({up}) == 1) and on () (min({known(_COVERAGE)}) == 1) "
         f"unless on () {_silent()} unless on () {_gone()} unless on () ({no_day})"
     )
-    return " or ".join(
-        (
-            _sentence(good, "Every report works, and every day of the window was read.", _GOOD),
-            _sentence(no_day, "No day of the chosen range is in the exporter's window.", _INCOMPLETE),
-            _sentence(read, "Not every day of the report ${1} was read yet: sums are too low.", _INCOMPLETE, "report"),
-            _sentence(fails, "The report ${1}) fails: newer numbers cannot be read.", _WRONG, "why"),
-            _sentence(silent, "The exporter stopped answering: the numbers are those of its last page.", _WRONG),
-            _sentence(gone, "The exporter stopped answering: its numbers are left out.", _WRONG),
-            _sentence(nothing, "No page of an exporter is near this range. Does Prometheus scrape one?", _WRONG),
-        )
+    return (
+        sentence(good, "Every report works, and every day of the window was read.", GOOD),
+        sentence(no_day, "No day of the chosen range is in the exporter's window.", INCOMPLETE),
+        sentence(read, "Not every day of the report ${1} was read yet: sums are too low.", INCOMPLETE, "report"),
+        sentence(fails, "The report ${1}) fails: newer numbers cannot be read.", WRONG, "why"),
+        sentence(silent, "The exporter stopped answering: the numbers are those of its last page.", WRONG),
+        sentence(gone, "The exporter stopped answering: its numbers are left out.", WRONG),
+        sentence(nothing, "No page of an exporter is near this range. Does Prometheus scrape one?", WRONG),
     )
-
-
-def _sentence(vector: str, text: str, state: int, label: str = "") -> str:
-    with_text = f'label_replace({vector}, "problem", "{text}", "{label}", "(.*)")'
-    return f"max by (problem, instance) ({with_text}) * 0 + {state}"
 
 
 def _silent() -> str:

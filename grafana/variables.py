@@ -10,7 +10,7 @@ _QUERY_RESULT = 3
 _ALL: Json = {"selected": True, "text": ["All"], "value": ["$__all"]}
 
 _SEEN = "anthropic_exporter_build_info"
-_COST, _TOKENS = "anthropic_cost_usd", "anthropic_claude_code_tokens"
+_COST, _TOKENS, _API_TOKENS = "anthropic_cost_usd", "anthropic_claude_code_tokens", "anthropic_tokens"
 
 
 def variables() -> list[Json]:
@@ -40,7 +40,7 @@ def variables() -> list[Json]:
             "model",
             "Model",
             "model",
-            f"count by (model) ({known(_COST)} or {known(_TOKENS)})",
+            f"count by (model) ({known(_COST)} or {known(_TOKENS)} or {known(_API_TOKENS)})",
             "For the panels that know models; cost that belongs to no model is `none`.",
         ),
         _choice(
@@ -55,7 +55,7 @@ def variables() -> list[Json]:
             "Workspace",
             "workspace_name",
             f"count by (workspace_name) ({known('anthropic_workspace_info')})",
-            "For Spend by workspace: no other report knows workspaces.",
+            "For Spend by workspace and API tokens by workspace: the other panels know no workspaces.",
         ),
         _choice(
             "user",

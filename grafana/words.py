@@ -35,6 +35,10 @@ BILLED = (
     "Source: the cost report, in US dollars before credits. It covers the whole organisation, not Claude Code alone, "
     "and leaves out Priority Tier."
 )
+API_TOKENS = (
+    "Source: the usage report on messages. It counts every API key, the Workbench and OAuth, Claude Code among them: "
+    "never add it to Claude Code's tokens."
+)
 ESTIMATED = "Estimated at list price by the Claude Code usage report; it is not the bill."
 ANY_PART = "A UTC day counts when any part of it lies in the chosen range."
 WHOLE = "whole window"

@@ -46,7 +46,7 @@ FENCES = {
     "httpx": {"api.transport"},
     "jinja2": {"web.page"},
     "msgspec": {
-        *("api.bodies", "api.paging", "api.refusals", "days.kept_sums", "reports"),
+        *("api.bodies", "api.paging", "api.refusals", "days.kept_sums", "exposition.encoder", "reports"),
         *("web.api", "web.export", "web.range_users", "web.report", "web.reporting"),
     },
     "prometheus_client": {"telemetry"},
@@ -98,10 +98,12 @@ PURE = (
     "reports",
     "exposition",
     "palette",
+    "web.api_tokens",
     "web.backfill",
     "web.queries",
     "web.range_users",
     "web.report",
+    "web.token_tables",
 )
 """Modules and packages without clock, disk, network or threads."""
 

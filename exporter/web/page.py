@@ -10,7 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter.palette import colour
 from exporter.web import sections, wording
+from exporter.web.api_tokens import ApiTokens
 from exporter.web.report import Report, Totals, UserUse
+from exporter.web.token_tables import token_section
 
 USERS_SHOWN = 25
 """Rows of the table of users that are in the HTML; scripts show the others."""
@@ -78,6 +80,7 @@ def _environment() -> Environment:
 def render(  # noqa: PLR0913 - what a page can say, all of it
     report: Report,
     health: Sequence[ReportStatus],
+    tokens: ApiTokens | None,
     *,
     version: str,
     simulated: bool,
@@ -86,7 +89,10 @@ def render(  # noqa: PLR0913 - what a page can say, all of it
     models: Sequence[str] = (),
     window_days: int = 90,
 ) -> str:
-    """Return the page. `chosen` are the models of the filter, none is all; `models` are those of the window."""
+    """Return the page; `tokens` are those of the whole API, None when the key may not read them.
+
+    `chosen` are the models of the filter, none is all; `models` are those of the window.
+    """
     used = {model for day in report.days for model in (*(day.cost_usd or ()), *(day.tokens or ()))}
     known = sorted({*models, *used})
     filtered = [model for model in known if model in chosen]  # what else a link says is not repeated
@@ -113,6 +119,7 @@ def render(  # noqa: PLR0913 - what a page can say, all of it
         colors_json=json.dumps(colors),
         tiles=sections.tiles(report),
         charts=sections.charts(report),
+        tokens=token_section(tokens),
         users=report.users[:USERS_SHOWN],
         user_total=_user_total(report.totals),
         users_hidden=not report.users and any((report.totals.active_users or {}).values()),

@@ -2,21 +2,23 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from exporter.days.ledger import Ledger, Published
 from exporter.model import Window
-from exporter.reports import claude_code, cost, directory
+from exporter.reports import api_keys, claude_code, cost, directory, messages
 from exporter.reports.health import ReportHealth
 from exporter.reports.names import Names
+from exporter.reports.sums import Group
 from exporter.reports.usage_rows import Actor
 from exporter.reports.users import Users
-from exporter.web import export, range_users, report
+from exporter.web import api_tokens, export, range_users, report
+from exporter.web.api_tokens import ApiTokens, Use
 from exporter.web.export import Format
 from exporter.web.range_users import UserTotals
 from exporter.web.report import Query, Report, Sums, UserUse
@@ -54,7 +56,7 @@ class Reporting:
         self._ledger = ledger
         self._names = names
         self._max_users = max_users
-        self._cache: OrderedDict[Query, tuple[int, Report]] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, Query], tuple[int, Any]] = OrderedDict()
         self._lock = asyncio.Lock()
         self._waiting = 0
 
@@ -79,37 +81,69 @@ class Reporting:
     async def report(self, query: Query) -> Report:
         """Return the numbers of a range, refreshed first as for a scrape. Raises Busy when too many wait for theirs."""
         await self._pages.scrape(PATIENCE)
-        found = self._cached(query)
+        found = await self._once(("report", query), partial(self._report, query))
+        return msgspec.structs.replace(found, as_of=self._as_of())
+
+    async def api_tokens(self, query: Query) -> ApiTokens | None:
+        """Return the tokens of the whole API, None when the key may not read them. Raises Busy as `report` does."""
+        if messages.NAME not in self._pages.published.health:
+            return None
+        found = await self._once(("tokens", query), partial(self._tokens, query))
+        names, keys = self._ledger.listed.value(directory.NAME), self._ledger.listed.value(api_keys.NAME) or {}
+        named = {of: key.name for of, key in keys.items() if key.name != "none"}
+        return found._replace(workspaces=names.workspaces if names else {}, api_keys=named)
+
+    async def _once(self, key: tuple[str, Query], compute: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what was computed before from the same data, or compute it."""
+        found: _T | None = self._cached(key)
         if found is None:
             if self._waiting >= MAX_WAITING:
                 raise Busy("Too many reports are being computed: try again in a few seconds.")
             self._waiting += 1
             try:
                 async with self._lock:
-                    found = self._cached(query) or await self._computed(query)
+                    found = self._cached(key) or await self._computed(key, compute)
             finally:
                 self._waiting -= 1
-        return msgspec.structs.replace(found, as_of=self._as_of())
-
-    def _cached(self, query: Query) -> Report | None:
-        version, found = self._cache.get(query, (-1, None))
-        if version != self._ledger.version:
-            return None
-        self._cache.move_to_end(query)
         return found
 
-    async def _computed(self, query: Query) -> Report:
+    def _cached(self, key: tuple[str, Query]) -> Any:  # noqa: ANN401 - what was computed
+        version, found = self._cache.get(key, (-1, None))
+        if version != self._ledger.version:
+            return None
+        self._cache.move_to_end(key)
+        return found
+
+    async def _computed(self, key: tuple[str, Query], compute: Callable[[], Awaitable[_T]]) -> _T:
         """Compute in short steps, between which the worker can serve a refresh; again when it changed the data."""
         for _ in range(MAX_ATTEMPTS):
             version = self._ledger.version
-            found = await self._pages.in_worker(partial(self._without_users, query))
-            found.users = await self._users(query)
+            found = await compute()
             if version == self._ledger.version:
                 break
-        self._cache[query] = version, found
+        self._cache[key] = version, found
         if len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
         return found
+
+    async def _report(self, query: Query) -> Report:
+        found = await self._pages.in_worker(partial(self._without_users, query))
+        found.users = await self._users(query)
+        return found
+
+    async def _tokens(self, query: Query) -> ApiTokens:
+        tokens: dict[Use, Group] = {}
+        for day in query.span.dates():
+            await self._pages.in_worker(partial(self._add_tokens, tokens, day, query))
+        return await self._pages.in_worker(partial(self._with_savings, tokens, query))
+
+    def _add_tokens(self, tokens: dict[Use, Group], day: date, query: Query) -> None:
+        api_tokens.add_day(tokens, self._ledger.rows(messages.NAME, day), query)
+
+    def _with_savings(self, tokens: dict[Use, Group], query: Query) -> ApiTokens:
+        used, bills = (self._ledger.views[name].by_day.sums for name in (messages.NAME, cost.NAME))
+        (read,) = report.coverage(query, {messages.NAME: used}).values()
+        return ApiTokens(read, tokens, api_tokens.saved(query, used, bills))
 
     def _without_users(self, query: Query) -> Report:
         usage, bills = self._ledger.views[claude_code.NAME], self._ledger.views[cost.NAME]

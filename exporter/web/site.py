@@ -29,6 +29,7 @@ def routes(
         text = page.render(
             report,
             health(),
+            await reporting.api_tokens(query),
             version=version,
             simulated=simulated,
             filling=reporting.filling,

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -72,15 +72,20 @@ def story() -> list[Json]:
     return [panel for panel in DASHBOARD["panels"] if not panel.get("collapsed")]
 
 
+def folded(title: str) -> list[Json]:
+    """Return a folded row of this title, opened."""
+    (row,) = [panel for panel in DASHBOARD["panels"] if panel["title"] == title]
+    return [{**row, "panels": []}, *row["panels"]]
+
+
 def health() -> list[Json]:
-    """Return the folded row, opened."""
-    return list(_opened())
+    """Return the row on the health of the data."""
+    return folded("Data health")
 
 
-def _opened() -> Iterator[Json]:
-    for row in (panel for panel in DASHBOARD["panels"] if panel.get("collapsed")):
-        yield {**row, "panels": []}
-        yield from row["panels"]
+def tokens() -> list[Json]:
+    """Return the row on tokens of the whole API."""
+    return folded("API tokens")
 
 
 def first_screens() -> list[Json]:
@@ -102,16 +107,27 @@ TROUBLE = View(
     [panel for panel in story() if panel["gridPos"]["y"] < 11],
 )
 STATES = (
-    View("light", "Last 90 days, UTC, two organisations", State("now-90d", "now"), [*story(), *health()], "light"),
+    View(
+        "light",
+        "Last 90 days, UTC, two organisations",
+        State("now-90d", "now"),
+        [*story(), *tokens(), *health()],
+        "light",
+    ),
     View("24-hours", "Last 24 hours, UTC", State("now-24h", "now", _DAYS.choices), story()),
     View("7-days", "Last 7 days, UTC", State("now-7d", "now", _DAYS.choices), story()),
     View("this-year", "This year, UTC", State("now/y", "now/y", _DAYS.choices), story()),
-    View("before", "Before the window", State("now-120d", "now-91d"), [*story(), *health()]),
-    View("long-before", "Long before the window", State("now-300d", "now-200d"), [*story(), *health()]),
+    View("before", "Before the window", State("now-120d", "now-91d"), [*story(), *tokens(), *health()]),
+    View("long-before", "Long before the window", State("now-300d", "now-200d"), [*story(), *tokens(), *health()]),
 )
 TROUBLES = tuple(
-    View(job, f"Last 90 days, UTC, job {job}", State("now-90d", "now", {"job": [job]}), [*first_screens(), *health()])
-    for job in ("dead", "filling", "failing", "down", "started")
+    View(
+        job,
+        f"Last 90 days, UTC, job {job}",
+        State("now-90d", "now", {"job": [job]}),
+        [*first_screens(), *tokens(), *health()],
+    )
+    for job in ("dead", "filling", "failing", "down", "started", "withheld")
 )
 
 

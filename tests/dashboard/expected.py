@@ -1,27 +1,14 @@
-"""What each panel must show, straight from the organisation's truth. Shares no code with the generator.
-
-A chart is `{series: {day: value}}`, with None where a number is unknown; tiles and bar gauges are `{name: value}`; the
-table is `{(user, type): {column: value}}`.
-"""
+"""What each panel must show, straight from the organisation's truth. Shares no code with the generator."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
-from functools import cache, cached_property
-from typing import TypeVar
+from functools import cache
 
-from tests.dashboard.library import Seen
-from tests.oracle import Samples
+from tests.dashboard.expected_tokens import token_charts, token_values
+from tests.dashboard.truth import Chart, Table, Truth, Values, descending, filled, quotients, renamed, single
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-Chart = Mapping[str, Mapping[str, float | None]]
-Values = Mapping[str, float]
-Table = Mapping[tuple[str, ...], Mapping[str, float | None]]
-
-CC, DATES = "anthropic_claude_code_", "anthropic_date_timestamp_seconds"
+CC = "anthropic_claude_code_"
 PEOPLE = {"user": "People", "api_key": "API keys"}
 CHANGES = {"added": "Added", "removed": "Removed"}
 TOOLS = {
@@ -47,84 +34,22 @@ SERVICES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """The organisation's samples, and the days (YYYY-MM-DD) that the picker chooses of them."""
-
-    samples: Samples
-    days: frozenset[str]
-
-    def sums(self, family: str, *by: str, **where: str) -> dict[tuple[str, ...], Decimal]:
-        """Return the sums of a family over the chosen days, by labels; `where` names the values of other labels."""
-        found: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
-        for labels, value in self._families.get(family, ()):
-            if all(labels[key] == wish for key, wish in where.items()):
-                found[tuple(labels[label] for label in by)] += value
-        return dict(found)
-
-    @cached_property
-    def _families(self) -> Mapping[str, list[tuple[dict[str, str], Decimal]]]:
-        families: dict[str, list[tuple[dict[str, str], Decimal]]] = defaultdict(list)
-        chosen = {None, *self.days}
-        for (name, pairs), value in self.samples.items():
-            labels = dict(pairs)
-            if labels.get("date") in chosen:
-                families[name].append((labels, value))
-        return families
-
-    @cached_property
-    def window(self) -> frozenset[str]:
-        """Return every day of the window."""
-        dates = {dict(labels).get("date") for name, labels in self.samples if name == DATES}
-        return frozenset(day for day in dates if day)
-
-    @property
-    def today(self) -> date:
-        """Return the newest day of the window."""
-        return date.fromisoformat(max(self.window))
-
-    def total(self, family: str, **where: str) -> Decimal:
-        """Return the sum of a family over the chosen days."""
-        return self.sums(family, **where).get((), Decimal())
-
-    def by_day(self, family: str, label: str, **where: str) -> dict[str, dict[str, Decimal]]:
-        """Return for each value of `label` the sums by day."""
-        found: dict[str, dict[str, Decimal]] = defaultdict(dict)
-        for (day, name), value in self.sums(family, "date", label, **where).items():
-            found[name][day] = value
-        return dict(found)
-
-    def days_of(self, family: str, **where: str) -> dict[str, Decimal]:
-        """Return the sums by day."""
-        return {day: value for (day,), value in self.sums(family, "date", **where).items()}
-
-
-def truth_of(samples: Samples, seen: Seen) -> Truth:
-    """Return what is true of the days of which any part lies in the range that was seen."""
-    first = seen.start - timedelta(days=1)
-    days = (
-        dict(labels)["date"]
-        for (name, labels), seconds in samples.items()
-        if name == DATES and first < datetime.fromtimestamp(int(seconds), UTC) <= seen.end
-    )
-    return Truth(samples, frozenset(days))
-
-
 @cache
 def charts(truth: Truth) -> dict[str, Chart]:
     """Return what the charts over time must show, by title."""
     return {
-        "Cost over time": _filled(truth.by_day("anthropic_cost_usd", "model")),
-        "Lines of code over time": _filled(_renamed(truth.by_day(f"{CC}lines_of_code", "change"), CHANGES)),
+        "Cost over time": filled(truth.by_day("anthropic_cost_usd", "model")),
+        "Lines of code over time": filled(renamed(truth.by_day(f"{CC}lines_of_code", "change"), CHANGES)),
         "User activity over time": _user_activity(truth),
-        "Token usage over time": _filled(truth.by_day(f"{CC}tokens", "model")),
+        "Token usage over time": filled(truth.by_day(f"{CC}tokens", "model")),
         "Tool actions distribution": _tool_actions(truth),
-        "Spend by workspace": _filled(_workspaces(truth)),
-        "Spend by token type": _filled(_renamed(truth.by_day("anthropic_cost_usd", "token_type"), BILLED_TOKENS)),
-        "Spend by service": _filled(_renamed(truth.by_day("anthropic_cost_usd", "cost_type"), SERVICES)),
+        "Spend by workspace": filled(truth.by_workspace("anthropic_workspace_cost_usd")),
+        "Spend by token type": filled(renamed(truth.by_day("anthropic_cost_usd", "token_type"), BILLED_TOKENS)),
+        "Spend by service": filled(renamed(truth.by_day("anthropic_cost_usd", "cost_type"), SERVICES)),
         "Billed against estimated cost": _billed_and_estimated(truth),
         "Cost per active user": {"Cost per active user": _cost_per_user(truth)},
         "Cache-read share": {"Cache-read share": _cache_share(truth)},
+        **token_charts(truth),
     }
 
 
@@ -142,11 +67,12 @@ def values(truth: Truth) -> dict[str, Values]:
     shown = {
         "Spend, month to date": {"Billed": _between(always, truth.today.replace(day=1), truth.today)},
         "Against last month": _against_last_month(always),
-        "Total active users (whole window)": _renamed(_single(truth.sums(f"{CC}active_users", "actor_type")), PEOPLE),
-        "Total lines of code accepted": _renamed(_single(truth.sums(f"{CC}lines_of_code", "change")), CHANGES),
+        "Total active users (whole window)": renamed(single(truth.sums(f"{CC}active_users", "actor_type")), PEOPLE),
+        "Total lines of code accepted": renamed(single(truth.sums(f"{CC}lines_of_code", "change")), CHANGES),
         "Total spend": {"Billed": truth.total("anthropic_cost_usd")} if truth.days else {},
         "People active yesterday, in the last 7 and 30 days": recent,
-        "Acceptance rate by tool": _renamed(_descending(_acceptance(truth)), TOOLS),
+        "Acceptance rate by tool": renamed(descending(_acceptance(truth)), TOOLS),
+        **token_values(truth),
     }
     return {title: {name: float(value) for name, value in found.items()} for title, found in shown.items()}
 
@@ -188,7 +114,7 @@ def users(truth: Truth) -> Table:
         "Lines removed": _per_user(truth, "lines_of_code", change="removed"),
         "Commits": _per_user(truth, "commits"),
         "Pull requests": _per_user(truth, "pull_requests"),
-        "Acceptance rate": _quotients(
+        "Acceptance rate": quotients(
             _per_user(truth, "tool_actions", action="accepted"), _per_user(truth, "tool_actions")
         ),
         "Active days": _per_user(truth, "active_dates"),
@@ -206,8 +132,8 @@ def _per_user(truth: Truth, name: str, **where: str) -> dict[tuple[str, ...], De
 
 
 def _user_activity(truth: Truth) -> Chart:
-    users = _renamed(truth.by_day(f"{CC}daily_active_users", "actor_type"), PEOPLE)
-    chart = _filled({**users, "Sessions": truth.days_of(f"{CC}sessions")})
+    users = renamed(truth.by_day(f"{CC}daily_active_users", "actor_type"), PEOPLE)
+    chart = filled({**users, "Sessions": truth.days_of(f"{CC}sessions")})
     days, people = list(chart.get("People", {})), [value or 0 for value in chart.get("People", {}).values()]
     windows = {day: people[max(0, row - 6) : row + 1] for row, day in enumerate(days)}
     means = {day: sum(found) / len(found) for day, found in windows.items()}
@@ -216,30 +142,24 @@ def _user_activity(truth: Truth) -> Chart:
 
 def _tool_actions(truth: Truth) -> Chart:
     actions = truth.by_day(f"{CC}tool_actions", "action")
-    rate = _quotients(actions.get("accepted", {}), truth.days_of(f"{CC}tool_actions"))
+    rate = quotients(actions.get("accepted", {}), truth.days_of(f"{CC}tool_actions"))
     shown = {"Accepted": actions.get("accepted", {}), "Rejected": actions.get("rejected", {}), "Acceptance rate": rate}
-    return _filled(shown, None)
+    return filled(shown, None)
 
 
 def _acceptance(truth: Truth) -> dict[str, Decimal]:
-    accepted = _single(truth.sums(f"{CC}tool_actions", "tool", action="accepted"))
-    return _quotients(accepted, _single(truth.sums(f"{CC}tool_actions", "tool")))
-
-
-def _workspaces(truth: Truth) -> dict[str, dict[str, Decimal]]:
-    infos = (dict(labels) for name, labels in truth.samples if name == "anthropic_workspace_info")
-    names = {info["workspace_id"]: info["workspace_name"] for info in infos}
-    return _renamed(truth.by_day("anthropic_workspace_cost_usd", "workspace_id"), names)
+    accepted = single(truth.sums(f"{CC}tool_actions", "tool", action="accepted"))
+    return quotients(accepted, single(truth.sums(f"{CC}tool_actions", "tool")))
 
 
 def _billed_and_estimated(truth: Truth) -> Chart:
     billed, estimated = truth.days_of("anthropic_cost_usd"), truth.days_of(f"{CC}estimated_cost_usd")
-    return _filled({"Billed, whole organisation": billed, "Estimated, Claude Code": estimated}, None)
+    return filled({"Billed, whole organisation": billed, "Estimated, Claude Code": estimated}, None)
 
 
 def _cost_per_user(truth: Truth) -> dict[str, float | None]:
     estimated, users = truth.days_of(f"{CC}estimated_cost_usd"), truth.days_of(f"{CC}daily_active_users")
-    return {day: float(value) for day, value in _quotients(estimated, users).items()}
+    return {day: float(value) for day, value in quotients(estimated, users).items()}
 
 
 def _cache_share(truth: Truth) -> dict[str, float | None]:
@@ -248,25 +168,4 @@ def _cache_share(truth: Truth) -> dict[str, float | None]:
     for token_type, days in by_type.items():
         for day, tokens in days.items():
             prompt[day] += 0 if token_type == "output" else tokens
-    return {day: float(value) for day, value in _quotients(by_type.get("cache_read", {}), prompt).items()}
-
-
-def _quotients(parts: Mapping[Key, Decimal], wholes: Mapping[Key, Decimal]) -> dict[Key, Decimal]:
-    return {key: part / wholes[key] for key, part in parts.items() if wholes[key]}
-
-
-def _filled(series: Mapping[str, Mapping[str, Decimal]], empty: float | None = 0.0) -> Chart:
-    days = sorted(set().union(*series.values()))
-    return {name: {day: float(found[day]) if day in found else empty for day in days} for name, found in series.items()}
-
-
-def _renamed(found: Mapping[str, Value], names: Mapping[str, str]) -> dict[str, Value]:
-    return {names.get(name, name): value for name, value in found.items()}
-
-
-def _single(found: Mapping[tuple[str, ...], Decimal]) -> dict[str, Decimal]:
-    return {name: value for (name,), value in found.items()}
-
-
-def _descending(found: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    return {day: float(value) for day, value in quotients(by_type.get("cache_read", {}), prompt).items()}

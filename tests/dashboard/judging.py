@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tests.dashboard.expected import Chart, Table, Truth, Values, charts, models, users, values
+from tests.dashboard.expected import charts, models, users, values
+from tests.dashboard.expected_tokens import api_keys
 from tests.dashboard.library import Field, Frame, same
+from tests.dashboard.truth import Chart, Table, Truth, Values
 
 TABLE, MODELS = "User usage breakdown (whole window)", "Model usage distribution"
+KEYS = "API tokens by key (whole window)"
+SAVED = "Saved by caching"
 SCALE = "scale"
 NOT_STACKED = {"Sessions", "People, mean of 7 days", "Acceptance rate"}
 TRUST = "Can these numbers be trusted?"
@@ -20,6 +24,8 @@ def differences(title: str, frames: list[Frame], truth: Truth) -> Iterator[str]:
             yield "values, but nothing is known"
     elif title == TABLE:
         yield from table_differences(frames, users(truth), ("User", "Type"), "Estimated cost")
+    elif title == KEYS:
+        yield from table_differences(frames, api_keys(truth), ("API key", "Id"), "Tokens")
     elif title == MODELS:
         yield from table_differences(frames, models(truth), ("Model",), "Cost")
     elif title in charts(truth):

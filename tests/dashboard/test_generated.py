@@ -59,12 +59,16 @@ def test_the_command() -> None:
 
 
 def test_the_story() -> None:
-    """The ten panels are in the order of the story, from the top down; more about cost follows; health is folded."""
+    """The ten panels are in the order of the story, from the top down; more about cost follows; then folded rows."""
     assert [panel["title"] for panel in panels(DASHBOARD) if panel["title"] in STORY] == STORY
     place = {panel["title"]: (panel["gridPos"]["y"], panel["gridPos"]["x"]) for panel in panels(DASHBOARD)}
     assert sorted(STORY, key=place.__getitem__) == STORY
     rows = [panel for panel in DASHBOARD["panels"] if panel["type"] == "row"]
-    assert [(row["title"], row["collapsed"]) for row in rows] == [("More about cost", False), ("Data health", True)]
+    assert [(row["title"], row["collapsed"]) for row in rows] == [
+        ("More about cost", False),
+        ("API tokens", True),
+        ("Data health", True),
+    ]
     assert set(MORE) < set(place)
     assert min(place[title] for title in MORE) > max(place[title] for title in STORY)
 

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.dashboard.expected import charts, truth_of, values
-from tests.dashboard.judging import MODELS, SCALE, TABLE, TRUST, differences
+from tests.dashboard.expected import charts, values
+from tests.dashboard.expected_tokens import saved
+from tests.dashboard.judging import KEYS, MODELS, SAVED, SCALE, TABLE, TRUST, differences
 from tests.dashboard.library import Grafana, Seen, State
+from tests.dashboard.truth import truth_of
 from tests.dashboard.world import DASHBOARD, FIRST, INSTANCES, JOB, NEWLINE, NOW, SECOND, Pages, merged
 from tests.oracle import Samples
 
@@ -68,7 +70,7 @@ def both_organizations(pages: Pages) -> Samples:
 def wrong(seen: Seen, samples: Samples) -> dict[str, list[str]]:
     """Return what is wrong with each panel that has a truth, and every error."""
     truth = truth_of(samples, seen)
-    proven = [*charts(truth), *values(truth), MODELS, TABLE]
+    proven = [*charts(truth), *values(truth), KEYS, MODELS, TABLE]
     found = {title: list(differences(title, seen.frames[title], truth)) for title in proven}
     return {title: lines for title, lines in found.items() if lines} | {
         title: [error] for title, error in seen.errors.items()
@@ -96,10 +98,10 @@ def test_nothing_is_known_of_long_ago(looked: Mapping[str, Seen], on_victoria: M
         assert sentences(seen) == ["No page of an exporter is near this range. Does Prometheus scrape one?"]
 
 
-def sentences(seen: Seen) -> list[str]:
+def sentences(seen: Seen, title: str = TRUST) -> list[str]:
     """Return what the dashboard says about its own numbers."""
     return [
-        text for frame in seen.frames[TRUST] for field in frame if field.name == "What is known" for text in field.text
+        text for frame in seen.frames[title] for field in frame if field.name == "What is known" for text in field.text
     ]
 
 
@@ -110,7 +112,20 @@ def test_one_organization(looked: Mapping[str, Seen], pages: Pages, name: str) -
     assert wrong(looked[name], page.samples) == {}
 
 
-STACKED = ("Cost over time", "Token usage over time", "Spend by workspace", "Spend by service", "Spend by token type")
+@pytest.mark.parametrize("name", KNOWN_RANGES)
+def test_what_caching_saved(looked: Mapping[str, Seen], pages: Pages, name: str) -> None:
+    """In every range it is the sum of what each organisation saved: each has its own prices."""
+    seen = looked[name]
+    parts = [saved(truth_of(page.samples, seen)) for page in (pages.first, pages.second)]
+    known = [float(part) for part in parts if part is not None]
+    shown = [value for frame in seen.frames[SAVED] for field in frame[1:] for value in field.values]
+    assert shown == ([pytest.approx(sum(known), rel=1e-9)] if known else [])
+
+
+STACKED = (
+    *("Cost over time", "Token usage over time", "Spend by workspace", "Spend by service", "Spend by token type"),
+    *("API tokens by model", "API tokens by workspace", "API tokens by service tier"),
+)
 
 
 @pytest.mark.parametrize("title", STACKED)
@@ -130,7 +145,7 @@ def test_nothing_is_lost(looked: Mapping[str, Seen]) -> None:
 
 OFFERED = {
     "organization": {"anthropic_organization_info.organization_name"},
-    "model": {"anthropic_cost_usd.model", "anthropic_claude_code_tokens.model"},
+    "model": {"anthropic_cost_usd.model", "anthropic_claude_code_tokens.model", "anthropic_tokens.model"},
     "token_type": {"anthropic_claude_code_tokens.token_type"},
     "workspace": {"anthropic_workspace_info.workspace_name"},
     "user": {"anthropic_claude_code_user_sessions.user"},
@@ -159,18 +174,20 @@ def test_chosen_models_only(looked: Mapping[str, Seen], both: Samples) -> None:
     """With two models chosen, the panels that know models show these two, and their total."""
     seen = looked["two models"]
     truth = truth_of({key: value for key, value in both.items() if dict(key[1]).get("model") in {None, *TWO}}, seen)
-    for title in ("Cost over time", "Token usage over time", "Total spend", MODELS, "Spend, month to date"):
+    tokens = ("API tokens by model", "Cache-read share of API tokens", KEYS)
+    for title in ("Cost over time", "Token usage over time", "Total spend", MODELS, "Spend, month to date", *tokens):
         assert list(differences(title, seen.frames[title], truth)) == []
 
 
 def test_chosen_values_only(looked: Mapping[str, Seen], both: Samples) -> None:
-    """With one token type, workspace or user chosen, the panel that knows it shows that one."""
+    """With one token type, workspace or user chosen, the panels that know it show that one."""
     seen = looked["one token type"]
     kinds = {key: value for key, value in both.items() if dict(key[1]).get("token_type") in {None, "output"}}
     title = "Token usage over time"
     assert list(differences(title, seen.frames[title], truth_of(kinds, seen))) == []
-    (spend,) = looked["one workspace"].frames["Spend by workspace"]
-    assert [field.name for field in spend] == ["Day", WORKSPACE, SCALE]
+    for title in ("Spend by workspace", "API tokens by workspace"):
+        (chart,) = looked["one workspace"].frames[title]
+        assert [field.name for field in chart] == ["Day", WORKSPACE, SCALE]
     (table,) = looked["one user"].frames[TABLE]
     assert list(table[0].values) == [PERSON]
 

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 import pytest
 
 from tests.dashboard.conftest import Databases
+from tests.dashboard.judging import SAVED
 from tests.dashboard.library import Grafana, Seen, State
 from tests.dashboard.test_proof import sentences, wrong
 from tests.dashboard.world import DASHBOARD, DEAD_SINCE, NOW, Pages, troubles
 
 pytestmark = pytest.mark.integration
 
-JOBS = ("dead", "filling", "failing", "down", "started", "known")
+JOBS = ("dead", "filling", "failing", "down", "started", "known", "withheld")
+KNOWN = "What is known of API tokens"
 NO_PAGE = "No page of an exporter is near this range. Does Prometheus scrape one?"
 
 
@@ -76,6 +78,26 @@ def test_nothing_was_read_yet(looked: Mapping[str, Seen]) -> None:
     assert {fails, NO_PAGE} & {*sentences(seen)}
     assert (NO_PAGE in sentences(seen)) == (seen.end > NOW)
     assert [title for title in ("Total spend", "Cost over time") for frame in seen.frames[title] if frame] == []
+
+
+def test_tokens_are_not_for_this_key(looked: Mapping[str, Seen], pages: Pages) -> None:
+    """No token is shown as zero: the row says why it is empty, and at the top nothing is said to be wrong."""
+    seen = looked["withheld"]
+    assert wrong(seen, pages.withheld.samples) == {}
+    assert sentences(seen, KNOWN) == ["The key may not read this report: its tokens are not known."]
+    assert sentences(seen) == ["Every report works, and every day of the window was read."]
+    titles = [title for title in seen.frames if "API tokens" in title and title != KNOWN]
+    assert len(titles) == 6
+    assert [
+        title for title in (*titles, SAVED) for frame in seen.frames[title] for field in frame if field.values
+    ] == []
+
+
+def test_what_is_known_of_tokens(looked: Mapping[str, Seen]) -> None:
+    """The row on tokens says whether all of them are there."""
+    known = {job: sentences(looked[job], KNOWN) for job in ("dead", "filling", "failing", "down")}
+    every, partly = "Every day of the window was read.", "Not every day of the window was read yet: sums are too low."
+    assert known == {"dead": [every], "filling": [partly], "failing": [every], "down": [every]}
 
 
 def test_days_as_known_now(looked: Mapping[str, Seen], pages: Pages) -> None:

@@ -17,6 +17,7 @@ from prometheus_client import generate_latest
 
 from exporter.demo.organization import Organization
 from exporter.demo.story import View
+from exporter.reports import messages
 from tests.dashboard.history import History
 from tests.oracle import Samples, expected_samples
 from tests.support import AFTERNOON, TODAY, Exporter, MovableTime, api_of
@@ -81,6 +82,8 @@ class Pages:
     """The first organisation's, its key being refused for the cost report."""
     started: Page
     """Of an exporter that has read nothing, its key being refused."""
+    withheld: Page
+    """The first organisation's, of an exporter whose key may not read the report on messages."""
 
 
 def pages() -> Pages:
@@ -94,6 +97,7 @@ def pages() -> Pages:
         _filling(page),
         failing,
         asyncio.run(_refused(first)),
+        asyncio.run(_withheld(page)),
     )
 
 
@@ -114,6 +118,14 @@ async def _refused(organization: Organization) -> Page:
         api.faults.add(kind="401")
         await exporter.scrape()
         return Page(_text(exporter), {})
+
+
+async def _withheld(full: Page) -> Page:
+    async with api_of(Organization(TODAY), MovableTime(NOW)) as api, api.exporter(None) as exporter:
+        api.faults.add(kind="403", path="messages")
+        await exporter.fill()
+        families = {family.name for family in messages.FAMILIES}
+        return Page(_text(exporter), {key: value for key, value in full.samples.items() if key[0] not in families})
 
 
 def _text(exporter: Exporter) -> str:
@@ -179,6 +191,7 @@ def troubles(made: Pages) -> History:
     history.scrape(made.started.text, _at(SECONDS_AGO), job="started", instance="one")
     history.scrape(made.second_before.text, [NOW - DEAD_SINCE], job="known", instance="one")
     history.scrape(made.second.text, _at(SECONDS_AGO), job="known", instance="one")
+    history.scrape(made.withheld.text, _at(SECONDS_AGO), job="withheld", instance="one")
     history.add(ALERT.format(job="down", instance="one"), 1, _every_five_minutes(timedelta(days=1)))
     history.add(RULES, 1, [NOW - DEAD_SINCE, *_every_five_minutes(DEAD_SINCE)])
     return history

@@ -14,6 +14,7 @@ from exporter.model import Family, Sample
 from exporter.reports import listings
 from exporter.reports.claude_code import NAME, ClaudeCodeUsage
 from exporter.reports.report import Report
+from tests.guard.conftest import WINDOW_DAYS
 from tests.support import REPORTS, TODAY, WARM_REQUESTS, Api, Exporter, MovableTime
 
 pytestmark = pytest.mark.anyio
@@ -103,6 +104,21 @@ async def test_a_refresh_does_not_grow_with_the_days_kept(api: Api, tmp_path: Pa
         await exporter.scrape_later()
         assert exporter.store.statements - statements <= DAYS * 3 + 6
         assert pieces(exporter) - rendered <= ALWAYS + 4 + 40
+
+
+async def test_the_page_for_people_reads_each_day_once(api: Api, exporter: Exporter) -> None:
+    """Of messages, whose rows it needs; asked for again, it reads none until a day has changed."""
+    before = exporter.store.statements
+    assert (await exporter.get("/")).status_code == 200
+    assert exporter.store.statements - before == WINDOW_DAYS
+    before = exporter.store.statements
+    await exporter.get("/")
+    assert exporter.store.statements == before
+    api.organization.restate(TODAY, 2)
+    await exporter.scrape_later()
+    before = exporter.store.statements
+    await exporter.get("/")
+    assert exporter.store.statements - before == WINDOW_DAYS
 
 
 async def test_the_page_is_small(exporter: Exporter) -> None:

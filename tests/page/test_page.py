@@ -1,6 +1,6 @@
 """The page in Chromium, on the exporter of the simulated organisation, against the oracle."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
 
@@ -10,28 +10,13 @@ from playwright.sync_api import Browser
 from exporter.demo.organization import Organization
 from exporter.web import wording
 from tests.page import expected
-from tests.page.browser import Watched, chromium, missing, opened
+from tests.page.browser import Watched, missing, opened
 from tests.page.stage import Stage, stage
 from tests.report_oracle import Json, expected_report
 from tests.support import DAY, TODAY
 
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(bool(missing()), reason=missing())]
 MODELS = ("claude-haiku-4-5", "claude-sonnet-5")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Yield one Chromium for all tests."""
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def full() -> Iterator[Stage]:
-    """Yield the page of an organisation whose 90 days were read."""
-    with stage(Organization(TODAY, people=24), simulated=True) as made:
-        made.fill()
-        yield made
 
 
 def truth(of: Stage, first: date | None = None, last: date = TODAY, **more: Any) -> Json:  # noqa: ANN401

@@ -19,7 +19,7 @@ from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 RULES = Path(__file__).parents[2] / "prometheus" / "rules"
-GROUPS = ("thresholds", "records", "alerts-spend", "alerts-adoption", "alerts-exporter")
+GROUPS = ("thresholds", "records", "alerts-spend", "alerts-adoption", "alerts-cache", "alerts-exporter")
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,7 +39,7 @@ class Firing(NamedTuple):
 
 @dataclass(frozen=True)
 class Organization:
-    """What one exporter shows: dollars of each workspace and people by day, and how the exporter fares."""
+    """What one exporter shows: dollars of each workspace, people and tokens by day, and how the exporter fares."""
 
     name: str = "Acme"
     job: str = "anthropic-exporter"
@@ -50,6 +50,10 @@ class Organization:
     users: ByDay | None = None
     people: Mapping[str, tuple[ByDay, int]] = field(default_factory=dict)
     """Groups of people: whether they work on a day (0 or 1), and how many they are."""
+    tokens: ByDay | None = None
+    """Input tokens of the whole API; None where the key may not read them."""
+    cached: ByDay = lambda _day: 0.9
+    """The share of them that is read from the prompt cache."""
     window: int = 90
     lag: timedelta = HOUR
     """How much later than it is spent the API reports it."""
@@ -85,8 +89,9 @@ class Organization:
         for age in range(self.window):
             day = today - DAY * age
             page[self.series("anthropic_date_timestamp_seconds", date=str(day))] = _midnight(day).timestamp()
-        page |= self._spend(days, now) | self._adoption(days, now)
-        for report, family in (("cost", "anthropic_cost_usd"), ("claude_code", "anthropic_claude_code_daily")):
+        page |= self._spend(days, now) | self._adoption(days, now) | self._messages(days, now)
+        reports = {"cost": "anthropic_cost_usd", "claude_code": "anthropic_claude_code_daily"}
+        for report, family in (reports | ({"messages": "anthropic_tokens"} if self.tokens else {})).items():
             page[self.series("anthropic_up", report=report)] = 1.0
             page[self.series("anthropic_report_coverage_ratio", report=report)] = len(days) / self.window
             page[self.series("anthropic_report_last_success_timestamp_seconds", report=report)] = now.timestamp()
@@ -100,8 +105,7 @@ class Organization:
     def _spend(self, days: Sequence[date], now: datetime) -> Sample:
         page: Sample = {}
         for day in days:
-            share = min(max((now - self.lag - _midnight(day)) / DAY, 0), 1)
-            share *= self.restated(day, now)
+            share = self._arrived(day, now) * self.restated(day, now)
             parts = {name: usd(day) * share for name, usd in self.workspaces.items()}
             for name, dollars in parts.items():
                 if dollars:
@@ -111,6 +115,20 @@ class Organization:
                 page[self.series("anthropic_cost_usd", **labels)] = total
         for name in self.workspaces:
             page[self.series("anthropic_workspace_info", workspace_id=name, workspace_name=f"The {name}")] = 1.0
+        return page
+
+    def _arrived(self, day: date, now: datetime) -> float:
+        """Return the part of a day that the API reports already."""
+        return min(max((now - self.lag - _midnight(day)) / DAY, 0), 1)
+
+    def _messages(self, days: Sequence[date], now: datetime) -> Sample:
+        page: Sample = {}
+        for day in days if self.tokens else ():
+            prompt, share = self.tokens(day) * self._arrived(day, now) if self.tokens else 0.0, self.cached(day)
+            kinds = {"uncached_input": 1 - share, "cache_read_input": share, "output": 0.5}
+            for kind, part in kinds.items() if prompt else ():
+                labels = {"date": str(day), "model": self.model(day), "token_type": f"{kind}_tokens"}
+                page[self.series("anthropic_tokens", **labels)] = prompt * part
         return page
 
     def _adoption(self, days: Sequence[date], now: datetime) -> Sample:

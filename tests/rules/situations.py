@@ -14,6 +14,7 @@ DOWN, KEY, FAILING = "AnthropicExporterDown", "AnthropicKeyRefused", "AnthropicR
 STALLED, COVERAGE = "AnthropicUpstreamStalled", "AnthropicCoverageLow"
 STALE, STORE = "AnthropicPageStale", "AnthropicStoreFailing"
 EXPIRES = "AnthropicApiKeyExpires"
+CACHE = "AnthropicCacheReadShareDrop"
 
 
 @dataclass(frozen=True)
@@ -401,6 +402,86 @@ EXPORTER = [
     situation("a long weekend", Organization(dollars=but(USUAL, days("11-06", "11-09"), times=0.05),
         users=but(PEOPLE, days("11-06", "11-09"), times=0)), "11-05", "11-12"),
 ]
+
+
+INPUT = week(100e6, weekend=0.1, noise=0.2)
+HIGH, LOW = 0.9, 0.1
+
+
+def caching(cached: ByDay = lambda _: HIGH, tokens: ByDay = INPUT, **more: object) -> Organization:
+    """Return an organisation with so many input tokens and such a share of them read from the cache."""
+    return Organization(tokens=tokens, cached=cached, **more)  # type: ignore[arg-type]
+
+
+def both(interactive: ByDay, batch: ByDay, **more: object) -> Organization:
+    """Return an organisation whose interactive input is read from the cache, and whose batches are not."""
+    def tokens(at: date) -> float:
+        return interactive(at) + batch(at)
+
+    return caching(lambda at: HIGH * interactive(at) / (tokens(at) or 1), tokens, **more)
+
+
+def on(dates: Collection[date], low: float = LOW) -> ByDay:
+    """Return the share of an organisation whose cache is not read on some dates."""
+    return lambda at: low if at in dates else HIGH
+
+
+COLLAPSE = on(days("11-10", "12-31"))
+THIRD_DAY = {CACHE: "2026-11-13"}
+
+CACHING = [
+    situation("input with noise of 20 %", caching(tokens=week(100e6, weekend=0.1, noise=0.2)), "10-25", "11-20"),
+    situation("weekends without the cache", caching(lambda at: LOW if at.weekday() > 4 else HIGH), "11-05", "11-20"),
+    situation("a batch every day, people on working days", both(week(100e6, weekend=0), lambda _: 60e6), "11-05",
+        "11-20"),
+    situation("Christmas without the cache", caching(on(CHRISTMAS), but(INPUT, CHRISTMAS, times=0.2)), "12-20",
+        "2027-01-12"),
+    situation("three-week shutdown without the cache", caching(on(days("10-12", "11-01")), but(INPUT, days("10-12",
+        "11-01"), times=0.2)), "10-12", "11-12"),
+    situation("two days without the cache", caching(on(days("11-10", "11-11"))), "11-09", "11-20"),
+    situation("a small organisation stops caching", caching(COLLAPSE, week(8e6)), "11-09", "11-20"),
+    situation("an organisation that never caches", caching(lambda _: 0), "11-09", "11-14"),
+    situation("an organisation that caches little stops", caching(lambda at: 0.15 if at < day("11-10") else 0), "11-09",
+        "11-20"),
+    situation("a switch of models", caching(model=lambda at: "sonnet" if at >= day("11-10") else "opus"), "11-09",
+        "11-20"),
+    situation("new work that does not cache", both(INPUT, lambda at: 300e6 if at >= day("11-10") else 0), "11-09",
+        "11-20"),
+    situation("a new organisation stops caching", caching(COLLAPSE, since(lambda _: 0, "10-29", INPUT)), "11-01",
+        "11-14"),
+    situation("days without the cache are not read", caching(COLLAPSE, known=lambda at_, _: at_ < day("11-11")),
+        "11-13", "11-14", {COVERAGE: "2026-11-13"}, hours=1),
+    situation("a fill that has read ten days without the cache", caching(on(days("10-01", "12-31")), known=lambda at_,
+        now: (now.date() - at_).days < 14), "11-12", "11-12", {COVERAGE: "2026-11-12"}, hours=1),
+    situation("the cache, half a day of lag", caching(lag=HOUR * 12), "11-09", "11-20"),
+    situation("a share that varies between 30 and 70 %", caching(week(0.5, weekend=1, noise=0.4)), "10-05", "11-20"),
+    situation("a weekend of much input without the cache", caching(on(days("11-07", "11-08")), week(100e6,
+        weekend=0.9)), "11-05", "11-20"),
+    situation("twice the input, all the share", caching(tokens=since(INPUT, "11-10", week(200e6))), "11-09", "11-20"),
+    situation("fewer tokens, all the share", caching(tokens=since(INPUT, "11-10", week(20e6))), "11-09", "12-10"),
+    situation("the cache is not read any more", caching(COLLAPSE), "11-09", "12-20", THIRD_DAY),
+    situation("a week without the cache, seen by a new Prometheus", caching(COLLAPSE), "11-18", "11-20", {CACHE:
+        "2026-11-18"}),
+    situation("not read from a Friday on", caching(on(days("11-13", "12-31"))), "11-12", "11-24", {CACHE:
+        "2026-11-18"}),
+    situation("not read from the day before a holiday on", caching(on(days("11-11", "12-31")), but(INPUT, days("11-12",
+        "11-13"), times=0.1)), "11-10", "11-24", {CACHE: "2026-11-18"}),
+    situation("a new model that does not cache", caching(COLLAPSE, model=lambda at: "sonnet" if at >= day("11-10") else
+        "opus"), "11-09", "11-20", THIRD_DAY),
+    situation("not read any more, half a day of lag", caching(COLLAPSE, lag=HOUR * 12), "11-09", "11-20", THIRD_DAY),
+    situation("not read any more after a shutdown", caching(COLLAPSE, but(INPUT, days("10-19", "11-01"), times=0)),
+        "11-09", "11-20", THIRD_DAY),
+    situation("not read any more while the input triples", caching(COLLAPSE, since(INPUT, "11-10", week(300e6))),
+        "11-09", "11-20", THIRD_DAY),
+    situation("the share falls to a third", caching(on(days("11-10", "12-31"), 0.3)), "11-09", "12-20", THIRD_DAY),
+    situation("not read for two weeks, then again", caching(on(days("11-10", "11-23"))), "11-09", "12-10", THIRD_DAY),
+    situation("one of the days was not read", caching(COLLAPSE, known=lambda at_, _: at_ != day("11-11")), "11-13",
+        "11-15", {CACHE: "2026-11-14", COVERAGE: "2026-11-13"}, hours=1),
+    situation("two organisations, of which one stops caching", (caching(), caching(COLLAPSE, name="Beta",
+        instance="b:10918")), "11-09", "11-20", THIRD_DAY),
+    situation("two exporters of one that stops caching", (caching(COLLAPSE), caching(COLLAPSE, instance="b:10918",
+        job="second")), "11-09", "11-20", THIRD_DAY),
+]
 # fmt: on
 
-ALL = [*SPEND_SILENT, *SPEND_FIRES, *WORKSPACES, *SEVERAL, *ADOPTION, *EXPORTER]
+ALL = [*SPEND_SILENT, *SPEND_FIRES, *WORKSPACES, *SEVERAL, *ADOPTION, *EXPORTER, *CACHING]

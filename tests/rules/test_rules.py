@@ -135,7 +135,9 @@ def test_rules_name_only_what_is_there(rule: str) -> None:
     assert all(name.endswith("_total") for name in RATED.findall(expression))
 
 
-@pytest.mark.parametrize("document", ["docs/runbook.md", "docs/how-to/change-thresholds.md"])
+@pytest.mark.parametrize(
+    "document", ["docs/runbook.md", "docs/how-to/change-thresholds.md", "docs/explanation/numbers.md"]
+)
 def test_queries_of_the_documents_name_only_what_is_there(document: str) -> None:
     """Every metric and label in their PromQL exists, and only counters are asked for their increase."""
     blocks = promql(document)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rules.replay import RULES, Firing, described, run
-from tests.rules.situations import ALL, DOWN, FAILING, SPEND, WORKSPACE, Situation, at
+from tests.rules.situations import ALL, CACHE, DOWN, FAILING, SPEND, WORKSPACE, Situation, at
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -86,6 +86,17 @@ def test_what_fires_and_what_is_silent(firings: Mapping[str, list[Firing]], name
             "The API key ci (apikey_1) of Acme expires in 11d 0h 0m 0s. What uses it then gets 401.",
             "from=now-30d&to=now&var-organization=Acme",
         ),
+        (
+            "the cache is not read any more",
+            CACHE,
+            "11-14T12",
+            (
+                "For 4 busy days Acme has read less than 50% of the usual share of its input from the prompt cache:"
+                " on the last of them 10%, usually 90%. Input that is not read from the cache costs up to ten times as"
+                " much."
+            ),
+            "from=now-30d&to=now&var-organization=Acme",
+        ),
     ],
 )
 def test_what_an_alert_says(name: str, alert: str, now: str, description: str, link: str) -> None:
@@ -113,11 +124,22 @@ def test_what_an_alert_says(name: str, alert: str, now: str, description: str, l
             'anthropic_api_key_info{status="active"}',
             "anthropic_api_key_info",
         ),
+        ("Christmas without the cache", "alerts-cache.yml", "(0.75, ", "(0, "),
+        (
+            "new work that does not cache",
+            "alerts-cache.yml",
+            "max by (organization_id, date) (\n            label_replace(",
+            "min by (organization_id, date) (\n            label_replace(",
+        ),
+        ("a new organisation stops caching", "thresholds.yml", "vector(14)", "vector(4)"),
+        ("a small organisation stops caching", "thresholds.yml", "vector(10000000)", "vector(1000)"),
+        ("two days without the cache", "thresholds.yml", "vector(3)", "vector(2)"),
+        ("an organisation that caches little stops", "thresholds.yml", "vector(0.2)", "vector(0)"),
         ("the job is renamed", "alerts-exporter.yml", "unless on (organization_id) anthropic_organization_info", ""),
     ],
 )
 def test_the_situations_can_fail(tmp_path: Path, name: str, file: str, old: str, new: str) -> None:
-    """Higher thresholds, a lower rank, no weekly rhythm, organisations that mix and a lost condition are each seen."""
+    """Other thresholds, a lower rank, no weekly rhythm, organisations that mix and a lost condition are each seen."""
     shutil.copytree(RULES, tmp_path / "rules")
     broken = tmp_path / "rules" / file
     assert old in broken.read_text()
