@@ -185,6 +185,28 @@ def test_requests_that_are_unknown_are_not_shown() -> None:
     assert samples["anthropic_requests"] == [((str(DAY), "claude-opus-5-5"), 1)]
 
 
+def test_a_thousand_keys_make_a_bounded_page() -> None:
+    """One sample for each key over all days and workspaces; what is by day has no key; a removed day leaves nothing."""
+    view = report("cost").view()
+    rows = [row(workspace_id=f"w{of % 2}", api_key_id=f"k{of // 2}", model="opus") for of in range(2000)]
+    found = read("cost", page(*rows))[DAY]
+    for of in (DAY, DAY - timedelta(days=1)):
+        view.replace(of, (), found)
+    samples = [one for piece in view.changes(Window(DAY, 2), {DAY}).values() for one in (piece or {}).items()]
+    sizes = {name: sum(len(of) for known, of in samples if known == name) for name, _ in samples}
+    assert sizes == {
+        "anthropic_cost_usd": 2,
+        "anthropic_workspace_cost_usd": 4,
+        "anthropic_product_cost_usd": 2,
+        "anthropic_list_cost_usd": 2,
+        "anthropic_api_key_cost_usd": 1000,
+    }
+    assert dict(samples)["anthropic_api_key_cost_usd"][0] == (("k0",), 4.0)
+    view.replace(DAY, found, None)
+    view.replace(DAY - timedelta(days=1), found, [])
+    assert view.changes(Window(DAY, 2), {DAY})["keys"] == {"anthropic_api_key_cost_usd": []}
+
+
 class TestUsers:
     """The bill of Claude Code by user."""
 
