@@ -3,7 +3,11 @@
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any
+from concurrent.futures import Executor
+from typing import TypeVar, TypeVarTuple
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class VirtualTime(asyncio.SelectorEventLoop):
@@ -18,10 +22,12 @@ class VirtualTime(asyncio.SelectorEventLoop):
         """Return the time in seconds."""
         return self.now
 
-    def run_in_executor(self, *arguments: Any) -> asyncio.Future[Any]:  # noqa: ANN401 - as the library has it
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*_Ts], _T], *arguments: *_Ts
+    ) -> asyncio.Future[_T]:
         """Run something in a thread."""
         self.in_threads += 1
-        future = super().run_in_executor(*arguments)
+        future = super().run_in_executor(executor, func, *arguments)
         future.add_done_callback(self._out_of_thread)
         return future
 

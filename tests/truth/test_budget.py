@@ -11,8 +11,10 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import httpx
 import pytest
 import respx
+from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -40,7 +42,7 @@ OURS, OTHERS = "ours", "others"
 
 
 class SharedLimit:
-    """The API's limit of the organisation: at most BUDGET requests in any 60 seconds, whoever sends them."""
+    """The API's limit of the organisation: at most BUDGET requests in any 60 seconds, of all clients together."""
 
     def __init__(self) -> None:
         self._admitted: deque[float] = deque()
@@ -83,10 +85,8 @@ class Limited:
 class Story:
     """An exporter that ticks and is scraped, and another client of its budget, for some virtual time."""
 
-    def __init__(
-        self, loop: VirtualTime, limit: SharedLimit, refresher: Refresher, own: Telemetry, clock: Clock
-    ) -> None:
-        self._loop, self._own, self._clock = loop, own, clock
+    def __init__(self, limit: SharedLimit, refresher: Refresher, own: Telemetry, clock: Clock, app: Starlette) -> None:
+        self._loop, self._own, self._clock, self._app = asyncio.get_running_loop(), own, clock, app
         self.limit, self.refresher = limit, refresher
         self.ages: list[float] = []
         self.waits: list[float] = []
@@ -100,16 +100,16 @@ class Story:
         """Let another client send requests at an even rate from now on."""
 
         async def send() -> None:
-            self.limit.admits(OTHERS, self._loop.now)
+            self.limit.admits(OTHERS, self._loop.time())
 
         self._tasks.append(self._each(MINUTE / requests_per_minute, send))
 
     async def fill(self) -> float:
         """Wait until all days were read; return how many minutes that took."""
-        begun = self._loop.now
+        begun = self._loop.time()
         while min(health.coverage for health in self.refresher.published.health.values()) < 1:  # noqa: ASYNC110 - virtual
             await asyncio.sleep(1)
-        return (self._loop.now - begun) / MINUTE
+        return (self._loop.time() - begun) / MINUTE
 
     async def live(self, hours: float) -> None:
         """Let time pass, after a quarter of an hour that is not looked at."""
@@ -128,6 +128,11 @@ class Story:
         """Return how long ago the stored day was read that waits for the longest time."""
         return max(self._clock.now() - at for read in self.refresher.ledger.read_at().values() for at in read.values())
 
+    async def page(self) -> str:
+        """Return the page for people."""
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url="http://localhost") as client:
+            return (await client.get("/")).text
+
     async def end(self) -> None:
         """Stop everything."""
         for task in self._tasks:
@@ -144,9 +149,9 @@ class Story:
 
     async def _scrape(self) -> None:
         """Scrape as Prometheus does; note how long it took, and the age of the oldest numbers of the last two days."""
-        begun = self._loop.now
+        begun = self._loop.time()
         await self.refresher.scrape(9.5)
-        self.waits.append(self._loop.now - begun)
+        self.waits.append(self._loop.time() - begun)
         respx.calls.reset()
         now, today = self._clock.now(), self._clock.now().date()
         reads = self.refresher.ledger.read_at().values()
@@ -178,7 +183,8 @@ def told(
         with respx.mock(base_url=HOST) as router:
             router.route().mock(side_effect=respx.ASGIHandler(Limited(api, limit, loop.time, records_per_page)))
             async with service.refreshing(settings, store, telemetry, clock) as refresher:
-                one = Story(loop, limit, refresher, telemetry, clock)
+                app = service.make_app(refresher, settings, store, telemetry)
+                one = Story(limit, refresher, telemetry, clock, app)
                 try:
                     await story(one)
                 finally:
@@ -214,6 +220,8 @@ def test_a_day_of_30000_users(tmp_path: Path) -> None:
         assert sum(one.ages) / len(one.ages) < 8 * MINUTE
         assert max(one.waits) < 0.001
         assert one.longest_unread() < timedelta(hours=26)
+        text = f"refreshed when they are {round(one.refresher.interval / 60)} minutes old"
+        assert text in await one.page()
         assert one.own("refresh_interval_seconds") == one.refresher.interval > 2 * MINUTE
         assert one.own("rate_limit_requests_per_minute") == BUDGET
 
