@@ -239,6 +239,7 @@ def test_a_small_organisation(tmp_path: Path) -> None:
         ours = one.limit.sent[OURS]
         assert most_in_a_minute(ours) <= BUDGET / 4
         assert one.limit.refused == {OURS: 0, OTHERS: 0}
+        assert "refreshed when they are 60 seconds old" in await one.page()
         assert (one.refresher.interval, max(one.ages) < 1, max(one.waits) < 1) == (60, True, True)
 
     told(tmp_path, 1, story)
