@@ -1,6 +1,7 @@
 """The limits of API requests per minute, on a clock that the test controls."""
 
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -167,5 +168,17 @@ def test_a_429_slows_down_what_is_sent() -> None:
         minutes = [sum(60 * minute <= moment - begun < 60 * minute + 60 for moment in sent) for minute in range(3)]
         assert 20 <= minutes[0] <= 30 < minutes[2] <= 42
         assert minutes == sorted(minutes)
+
+    on_virtual_time(run)
+
+
+def test_a_changed_rate_begins_without_a_burst() -> None:
+    """Otherwise each minute of the recovery would add one."""
+
+    async def run(loop: VirtualTime) -> None:
+        budget = Budget(60, loop.time)
+        budget.throttled()
+        sent = await times(loop, budget.acquire, [0], 3)
+        assert min(later - earlier for earlier, later in pairwise(sent)) > 1
 
     on_virtual_time(run)

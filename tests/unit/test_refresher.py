@@ -60,9 +60,10 @@ async def running(
 @pytest.fixture
 async def refresher(time: MovableTime, api: ScriptedApi) -> AsyncIterator[Refresher]:
     """Yield a refresher with a window of three days and an empty store."""
-    async with running(Store(None), time, api) as made:
+    store = Store(None)
+    async with running(store, time, api) as made:
         yield made
-        made.ledger._store.close()
+    store.close()
 
 
 async def scrape(refresher: Refresher) -> Page:
@@ -498,13 +499,14 @@ class TestPace:
     @pytest.fixture
     async def refresher(self, time: MovableTime, api: ScriptedApi) -> AsyncIterator[Refresher]:
         """Yield a refresher that has filled a window of four days, and been scraped once more."""
-        async with running(Store(None), time, api, window_days=4, requests_per_minute=8) as made:
+        store = Store(None)
+        async with running(store, time, api, window_days=4, requests_per_minute=8) as made:
             await refreshed(made)
             time.advance(150)
             await refreshed(made)
             api.taken()
             yield made
-            made.ledger._store.close()
+        store.close()
 
     async def test_the_interval_grows_and_is_shown(self, refresher: Refresher) -> None:
         """Three requests of a quarter of 8 a minute are 90 seconds."""
@@ -583,7 +585,8 @@ class TestPace:
 
 async def test_a_fill_is_interrupted_when_a_scrape_wants_a_refresh(time: MovableTime, api: ScriptedApi) -> None:
     """Today and yesterday are read again each minute while the older days of a long fill are read."""
-    async with running(Store(None), time, api, window_days=90) as made:
+    store = Store(None)
+    async with running(store, time, api, window_days=90) as made:
         again: list[asyncio.Task[Page]] = []
 
         def slowly(_what: str) -> None:
@@ -600,4 +603,4 @@ async def test_a_fill_is_interrupted_when_a_scrape_wants_a_refresh(time: Movable
         assert requested.index(f"claude_code {TODAY}", 10) in (71, 72)
         assert len(requested) == 2 + 3 + 90 + len(WARM)
         assert read(made) == [90, 90]
-        made.ledger._store.close()
+    store.close()
