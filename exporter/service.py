@@ -64,6 +64,7 @@ def make_transport(settings: Settings, telemetry: Telemetry, clock: Clock = SYST
         requests_per_minute=settings.exporter_requests_per_minute,
         telemetry=telemetry,
         now=clock.now,
+        monotonic=clock.monotonic,
     )
 
 
@@ -113,6 +114,7 @@ async def refreshing(
         clock,
         window_days=settings.exporter_window_days,
         ttl=settings.exporter_cache_ttl,
+        requests_per_minute=settings.exporter_requests_per_minute,
     )
     try:
         await refresher.start()

@@ -100,7 +100,9 @@ class Settings(BaseSettings):
         90, ge=1, le=365, description="Number of UTC days to fetch and show, including today."
     )
     exporter_cache_ttl: Annotated[float, _read(_ttl), Flag("report.cache-ttl")] = Field(
-        60, description="Age at which a scrape refreshes the page: a duration such as 90, 90s or 1m30s."
+        60,
+        description="Age at which a scrape refreshes the page: a duration such as 90, 90s or 1m30s. It grows where a "
+        "refresh needs more than a quarter of the request budget.",
     )
     exporter_cost_source: Annotated[
         Literal["cost_report", "analytics"], BeforeValidator(_lower), Flag("report.cost-source")
@@ -117,7 +119,10 @@ class Settings(BaseSettings):
         "beta), which also counts requests.",
     )
     exporter_requests_per_minute: Annotated[int, Flag("api.requests-per-minute")] = Field(
-        60, ge=1, le=100_000, description="Most requests to the API within any minute."
+        60,
+        ge=1,
+        le=100_000,
+        description="Most requests to the API within any minute. A quarter of them is used once all days were read.",
     )
     exporter_user_label: Annotated[Literal["email", "hash", "none"], BeforeValidator(_lower), Flag("users.label")] = (
         Field(

@@ -44,6 +44,10 @@ FAMILIES = (
         "counter",
     ),
     Family(
+        "anthropic_exporter_rate_limit_requests_per_minute",
+        "Requests a minute that are allowed now: EXPORTER_REQUESTS_PER_MINUTE, or less for a while after HTTP 429.",
+    ),
+    Family(
         "anthropic_exporter_report_failing",
         "1 for the reason for which the last attempt at this report failed, else 0.",
         ("report", "reason"),
@@ -54,6 +58,10 @@ FAMILIES = (
         ("report",),
     ),
     Family("anthropic_exporter_refresh_duration_seconds", "Duration of the last refresh."),
+    Family(
+        "anthropic_exporter_refresh_interval_seconds",
+        "Age at which a scrape refreshes the page: EXPORTER_CACHE_TTL, or more where a refresh needs many requests.",
+    ),
     Family("anthropic_exporter_page_series", "Series on the data part of the page."),
     Family("anthropic_exporter_page_bytes", "Size of the data part of the page, not compressed."),
     Family("anthropic_exporter_page_timestamp_seconds", "When the data part of the page was rendered."),
@@ -109,9 +117,11 @@ class Telemetry:
             buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
         )
         self._waited = self._counter("rate_limit_wait_seconds_total")
+        self._limit = self._gauge("rate_limit_requests_per_minute")
         self._failing = self._gauge("report_failing")
         self._paused = self._gauge("report_paused_until_timestamp_seconds")
         self._refresh = self._gauge("refresh_duration_seconds")
+        self._interval = self._gauge("refresh_interval_seconds")
         self._series = self._gauge("page_series")
         self._bytes = self._gauge("page_bytes")
         self._rendered = self._gauge("page_timestamp_seconds")
@@ -166,6 +176,10 @@ class Telemetry:
         """Count time that a request waited for the rate limit."""
         self._waited.inc(seconds)
 
+    def limited(self, allowed: Callable[[], float]) -> None:
+        """Show at each scrape how many requests a minute are allowed."""
+        self._limit.set_function(allowed)
+
     def reported(self, report: str, reason: Reason | None, paused_until: float) -> None:
         """Note why a report fails, None if it works, and until when it is paused (0 if it is not)."""
         for known in REASONS:
@@ -175,6 +189,10 @@ class Telemetry:
     def refreshed(self, seconds: float) -> None:
         """Note how long a refresh took."""
         self._refresh.set(seconds)
+
+    def spaced(self, seconds: float) -> None:
+        """Note the age at which a scrape refreshes the page."""
+        self._interval.set(seconds)
 
     def published(self, *, series: int, size: int, at: float) -> None:
         """Note what is on the data part of the page."""

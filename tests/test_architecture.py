@@ -40,7 +40,7 @@ LAYERS = (
 EXCEPTIONS: set[tuple[str, str]] = set()
 """Imports that the layers do not allow."""
 FENCES = {
-    "aiolimiter": {"api.transport"},
+    "aiolimiter": {"api.budget"},
     "apscheduler": {"service"},
     "bcrypt": {"web.toolkit.basic_auth"},
     "httpx": {"api.transport"},
@@ -95,6 +95,7 @@ PURE = (
     "api.refusals",
     "refresh.plan",
     "refresh.health",
+    "refresh.pace",
     "reports",
     "exposition",
     "palette",

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import httpx
-from aiolimiter import AsyncLimiter
 
 from exporter import __version__
 from exporter.api import refusals
+from exporter.api.budget import Budget
 from exporter.api.paging import Request
 from exporter.clock import SYSTEM_CLOCK
 from exporter.errors import ApiShapeChanged, ApiTimeout, ApiUnauthorized, ApiUnreachable, SettingsError
@@ -34,7 +34,13 @@ PREFIX = "/v1/organizations"
 
 
 class Transport:
-    """The Admin API of one organisation. `key` returns the Admin key as it is now, or raises SettingsError."""
+    """The Admin API of one organisation. `key` returns the Admin key as it is now, or raises SettingsError.
+
+    `sent` counts requests. While `steady` is set, they are spread to a quarter of the budget.
+    """
+
+    steady = False
+    sent = 0
 
     def __init__(
         self,
@@ -45,12 +51,14 @@ class Transport:
         requests_per_minute: int,
         telemetry: Telemetry,
         now: Callable[[], datetime] = SYSTEM_CLOCK.now,
+        monotonic: Callable[[], float] = SYSTEM_CLOCK.monotonic,
     ) -> None:
         self._read_key = key
         self._key: str | None = None
         self._telemetry = telemetry
         self._now = now
-        self._limiter = _limiter(requests_per_minute)
+        self._budget = Budget(requests_per_minute, monotonic)
+        telemetry.limited(self._budget.allowed)
         self._one_at_a_time = asyncio.Lock()
         loopback = base_url.lower().startswith("http:")  # settings accept plain http for loopback only: no proxy
         with _named_variables():
@@ -81,6 +89,8 @@ class Transport:
         async with self._one_at_a_time:
             key = self._current_key()  # read last: it may have been replaced while this request waited
             response, body = await self._exchange(request, key, report)
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self._budget.throttled()
         if response.status_code != httpx.codes.OK:
             with_cursor = cursor is not None
             raise refusals.refusal(
@@ -90,6 +100,7 @@ class Transport:
 
     async def _exchange(self, request: Request, key: str, report: str) -> tuple[httpx.Response, bytes]:
         """Send a request, count it, and read its whole response. Raises ApiError for what httpx raises."""
+        self.sent += 1
         self._telemetry.requested(report)
         begun = time.perf_counter()
         try:
@@ -124,10 +135,12 @@ class Transport:
 
     async def _wait_for_budget(self) -> None:
         begun = time.perf_counter()
-        await self._limiter.acquire()
+        await self._budget.acquire()
         waited = time.perf_counter() - begun
         if waited > 0.001:  # noqa: PLR2004 - shorter waits are the cost of the call
             self._telemetry.waited(waited)
+        if self.steady:
+            await self._budget.spread()
 
     def _current_key(self) -> str:
         """Return the key, or the last one while its file cannot be read, which happens while the file is replaced."""
@@ -154,14 +167,3 @@ def _named_variables() -> Iterator[None]:
         raise SettingsError(f"SSL_CERT_FILE: {where} cannot be used: {problem}") from None
     except (ValueError, httpx.InvalidURL, ImportError):  # ImportError: a SOCKS proxy needs another package
         raise SettingsError("HTTPS_PROXY: must be the URL of an HTTP proxy, such as http://proxy.test:3128") from None
-
-
-def _limiter(requests_per_minute: int) -> AsyncLimiter:
-    """Return a limiter that allows a short burst and keeps any 60 seconds within the budget.
-
-    A leaky bucket of size b that leaks r a minute lets b + r through in a minute: so r is the budget minus b.
-    """
-    burst = requests_per_minute // 6
-    if burst <= 1:
-        return AsyncLimiter(1, 60 / requests_per_minute)
-    return AsyncLimiter(burst, 60 * burst / (requests_per_minute - burst))

@@ -29,7 +29,13 @@ log = structlog.get_logger()
 
 
 class Api(Getter, Protocol):
-    """What a refresh needs of the API. `api.transport.Transport` implements it."""
+    """What a refresh needs of the API. `api.transport.Transport` implements it.
+
+    `sent` counts requests. While `steady` is set, they are spread to a quarter of the budget.
+    """
+
+    sent: int
+    steady: bool
 
     def key_changed(self) -> bool:
         """Return whether the key differs from the one that was last sent."""

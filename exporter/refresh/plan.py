@@ -20,6 +20,8 @@ SETTLED_PER_REFRESH = 1
 """Requests for settled days in one refresh, so that the daily sweep is spread over the day."""
 ReadAt = Mapping[date, datetime]
 """When each stored day was last read (UTC)."""
+Failures = Callable[[str, date], int]
+"""How many times a day of a report has failed since it last worked."""
 Range = tuple[date, date]
 """The first and the last of some days, both included."""
 
@@ -68,28 +70,41 @@ def fetches(
     now: datetime,
     *,
     recent: bool,
-    failures: Callable[[str, date], int] = lambda _report, _day: 0,
+    settled: int = SETTLED_PER_REFRESH,
+    failures: Failures = lambda _report, _day: 0,
 ) -> list[Fetch]:
     """Return the requests of a refresh, in order.
 
     Reports that need the fewest requests come first, each with its newest days first. Everything urgent is requested.
-    Settled days are added where a request is made anyway, and by SETTLED_PER_REFRESH requests of their own. Days that
-    failed come last, so that one bad day does not delay the others.
+    Settled days are added where a request is made anyway, and by `settled` requests of their own. Days that failed
+    come last, so that one bad day does not delay the others.
     """
     planned: list[Fetch] = []
     extra: list[Fetch] = []
     for report in sorted(days_per_request, key=days_per_request.__getitem__, reverse=True):
         longest = days_per_request[report]
-        urgent, settled = due(window, read_at[report], now, recent=recent)
-        ranges = _stretched(_ranges(urgent, longest), settled, longest)
-        left = [day for day in settled if not any(first <= day <= last for first, last in ranges)]
+        urgent, old = due(window, read_at[report], now, recent=recent)
+        ranges = _stretched(_ranges(urgent, longest), old, longest)
+        left = [day for day in old if not any(first <= day <= last for first, last in ranges)]
         planned += [Fetch(report, *days) for days in ranges]
         extra += [Fetch(report, *days) for days in (_ranges(left, longest) if longest > 1 else zip(left, left))]  # noqa: B905 - one list
 
     def failed(fetch: Fetch) -> int:
         return failures(fetch.report, fetch.last)
 
-    return sorted([*planned, *sorted(extra, key=failed)[:SETTLED_PER_REFRESH]], key=failed)
+    return sorted([*planned, *sorted(extra, key=failed)[:settled]], key=failed)
+
+
+def first_reads(
+    planned: Iterable[Fetch], window: Window, read_at: Mapping[str, ReadAt], failures: Failures
+) -> set[Fetch]:
+    """Return the requests of a fill: for days before the recent ones that were never read. A retry is none."""
+    oldest = window.last - DAY * (RECENT_DAYS - 1)
+    return {
+        fetch
+        for fetch in planned
+        if fetch.last < oldest and fetch.last not in read_at[fetch.report] and not failures(fetch.report, fetch.last)
+    }
 
 
 def _stretched(ranges: list[Range], settled: Iterable[date], longest: int) -> list[Range]:

@@ -1,11 +1,13 @@
 """Keep the page fresh: one refresh at a time, shared by all scrapes that wait for it.
 
 A scrape never waits for a pause, and never longer than Prometheus would. The page counts as fresh as soon as today and
-yesterday were fetched: a scrape does not wait for the older days of a first fill.
+yesterday were fetched: a scrape does not wait for the older days of a first fill. It does not wait either where a
+refresh needs so many requests that they are spread over minutes.
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import partial
 
@@ -17,6 +19,7 @@ from exporter.exposition.pieces import Page
 from exporter.model import DAY, Window
 from exporter.refresh import plan
 from exporter.refresh.fetcher import Api, Fetcher
+from exporter.refresh.pace import NEVER, Pace
 from exporter.refresh.plan import Fetch
 from exporter.refresh.progress import FillProgress
 from exporter.telemetry import Telemetry
@@ -25,7 +28,6 @@ PUBLISH_EVERY = 1.0
 """Shortest time between two pages while a refresh runs, in seconds."""
 PUBLISH_SHARE = 0.1
 """Largest share of a refresh that goes into pages before its last one: rendering thousands of users takes a while."""
-NEVER = -float("inf")
 log = structlog.get_logger()
 
 
@@ -33,13 +35,22 @@ class Refresher:
     """Publishes pages. Call `start` before anything else, and `stop` at the end."""
 
     def __init__(
-        self, api: Api, ledger: Ledger, telemetry: Telemetry, clock: Clock, *, window_days: int, ttl: float
+        self,
+        api: Api,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        clock: Clock,
+        *,
+        window_days: int,
+        ttl: float,
+        requests_per_minute: int,
     ) -> None:
         self.ledger = ledger
+        self._api = api
         self._telemetry = telemetry
         self._clock = clock
         self._window_days = window_days
-        self._ttl = ttl
+        self._pace = Pace(ttl=ttl, requests_per_minute=requests_per_minute)
         self._progress = FillProgress(clock)
         self._fetcher = Fetcher(api, ledger, telemetry, clock)
         self.health = self._fetcher.health
@@ -47,7 +58,6 @@ class Refresher:
         self.published: Published
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._fresh_at: float
         self._published_at: float
         self._stopping = False
 
@@ -61,10 +71,15 @@ class Refresher:
         """Whether any day of any report can be shown."""
         return any(health.coverage for health in self.published.health.values())
 
+    @property
+    def interval(self) -> float:
+        """The age in seconds at which the page is refreshed."""
+        return self._pace.interval
+
     async def start(self) -> None:
         """Publish what the store holds, without a request."""
         await self._publish()
-        self._fresh_at = self._clock.monotonic() - self._age_of_recent_days()
+        self._pace.fresh_at = self._clock.monotonic() - self._age_of_recent_days()
         for report, health in self.published.health.items():
             if at := health.last_success:
                 days = f"{health.days_read}/{health.days}"
@@ -89,19 +104,23 @@ class Refresher:
         """Return the page, refreshed first when it is older than its time to live.
 
         Waits at most `patience` seconds for the refresh, which then continues, and not at all while all reports are
-        paused.
+        paused or where a refresh takes minutes.
         """
+        self._pace.scraped(self._clock.monotonic())
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while not self._is_fresh() and not self._stopping:
                     self._start_refresh(recent=True)
+                    if not self._pace.is_quick:
+                        break
                     await self._changed.wait()
         return self.page
 
     async def tick(self) -> None:
-        """Fetch what is due without a scrape: the first fill, and settled days."""
-        if not self._stopping and any(self._fetcher.may_fetch(fetch.report) for fetch in self._planned(recent=False)):
-            self._start_refresh(recent=self._fresh_at == NEVER)
+        """Fetch what is due without a scrape: the first fill, settled days, and what a scrape did not wait for."""
+        recent = self._pace.fresh_at == NEVER or self._is_overdue()
+        if not self._stopping and any(self._fetcher.may_fetch(fetch.report) for fetch in self._planned(recent=recent)):
+            self._start_refresh(recent=recent)
 
     async def settle(self) -> None:
         """Wait until no refresh is running."""
@@ -115,6 +134,8 @@ class Refresher:
         if self._is_running():
             return
         self._fetcher.refresh_started(recent=recent)
+        if recent:
+            self._pace.started(self._clock.monotonic())
         self._task = asyncio.create_task(self._run(recent=recent), name="refresh")
 
     def _is_fresh(self) -> bool:
@@ -123,7 +144,11 @@ class Refresher:
             return True
         monotonic = self._clock.monotonic()
         retry = any(self.health[report].wants_retry(monotonic) for report in self.ledger.reports)
-        return not retry and monotonic - self._fresh_at < self._ttl
+        return not retry and self._pace.is_fresh(monotonic)
+
+    def _is_overdue(self) -> bool:
+        """Return whether a scrape wants a refresh, and the interval has passed."""
+        return self._pace.wanted and not self._pace.is_fresh(self._clock.monotonic())
 
     def _window(self) -> Window:
         return Window(self._clock.now().date(), self._window_days)
@@ -143,20 +168,27 @@ class Refresher:
         return max(ages) if min(ages) >= 0 else float("inf")
 
     def _planned(self, *, recent: bool) -> list[Fetch]:
-        """Return what to fetch; with `recent` also one failed day of each report, so that `anthropic_up` covers it."""
+        """Return what to fetch; with `recent` also one failed day of each report, so that `anthropic_up` covers it.
+
+        Settled days wait while a scrape wants a refresh, which takes one of them along.
+        """
         planned = plan.fetches(
             self._window(),
             {name: report.source.days_per_request for name, report in self.ledger.reports.items()},
             self.ledger.read_at(),
             self._clock.now(),
             recent=recent,
-            failures=lambda report, day: self.health[report].failures(day),
+            settled=plan.SETTLED_PER_REFRESH if recent or not self._pace.wanted else 0,
+            failures=self._failures,
         )
         for report in self.ledger.reports if recent else ():
             covered = {day for fetch in planned if fetch.report == report for day in fetch.dates()}
             if left := [day for day in self.health[report].failed_days() if day not in covered]:
                 planned.append(Fetch(report, left[0], left[0]))
         return planned
+
+    def _failures(self, report: str, day: date) -> int:
+        return self.health[report].failures(day)
 
     async def _run(self, *, recent: bool) -> None:
         started = self._clock.monotonic()
@@ -166,7 +198,7 @@ class Refresher:
             log.exception("refresh failed unexpectedly: this is a defect of the exporter, please report it")
         finally:
             if recent:
-                self._fresh_at = self._clock.monotonic()
+                self._pace.shown(self._clock.monotonic())
             self._telemetry.refreshed(self._clock.monotonic() - started)
             self._notify()
 
@@ -175,22 +207,38 @@ class Refresher:
         for health in self.health.values():
             health.forget_before(self._window().first)
         started, planned, newest = self._clock.monotonic(), self._planned(recent=recent), self._recent_days()
-        recent_left = sum(fetch.last in newest for fetch in planned)
+        left = {fetch for fetch in planned if fetch.last in newest and not self._failures(fetch.report, fetch.last)}
+        fill = plan.first_reads(planned, self._window(), self.ledger.read_at(), self._failures)
+        self._api.steady = not fill
         for listing in self.ledger.listed.listings.values():
-            await self._fetcher.fetch_listing(listing)
+            with self._counted(counts=recent):
+                await self._fetcher.fetch_listing(listing)
         for fetch in planned:
-            recent_left -= fetch.last in newest
+            if not left and self._is_overdue():
+                break  # the page comes before the rest of a fill, which the next refresh continues
+            left.discard(fetch)
             if not self._fetcher.may_fetch(fetch.report):
                 continue
-            await self._fetcher.fetch_days(fetch)
+            with self._counted(counts=recent and fetch not in fill):
+                await self._fetcher.fetch_days(fetch)
             if self._clock.monotonic() - max(started, self._published_at) >= self._publish_every:
                 await self._publish()
-                if recent and recent_left <= 0:
-                    self._fresh_at = self._published_at
+                if recent and not left:
+                    self._pace.shown(self._published_at)
+        if recent:
+            self._pace.ended()
         self._fetcher.refresh_ended(recent=recent)
         await self._publish()
         if self.ledger.holds(self._window().last):
             await self._fetcher.write(partial(self.ledger.prune, self._window()))
+
+    @contextmanager
+    def _counted(self, *, counts: bool) -> Iterator[None]:
+        """Count the requests that are sent meanwhile as those of a refresh of the page."""
+        before = self._api.sent
+        yield
+        if counts:
+            self._pace.sent(self._api.sent - before)
 
     async def _publish(self) -> None:
         window, started = self._window(), self._clock.monotonic()
@@ -200,6 +248,7 @@ class Refresher:
         self._publish_every = max(PUBLISH_EVERY, (self._published_at - started) / PUBLISH_SHARE)
         self._progress.published(self.published.health.values())
         page = self.published.page
+        self._telemetry.spaced(self._pace.interval)
         self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())
         self._notify()
 

@@ -85,13 +85,15 @@ def render(  # noqa: PLR0913 - what a page can say, all of it
     version: str,
     simulated: bool,
     filling: bool,
+    interval: float,
     chosen: Collection[str] = (),
     models: Sequence[str] = (),
     window_days: int = 90,
 ) -> str:
     """Return the page; `tokens` are those of the whole API, None when the key may not read them.
 
-    `chosen` are the models of the filter, none is all; `models` are those of the window.
+    `chosen` are the models of the filter, none is all; `models` are those of the window. `interval` is the age in seconds
+    at which the numbers are refreshed.
     """
     used = {model for day in report.days for model in (*(day.cost_usd or ()), *(day.tokens or ()))}
     known = sorted({*models, *used})
@@ -105,6 +107,7 @@ def render(  # noqa: PLR0913 - what a page can say, all of it
         version=version,
         simulated=simulated,
         filling=filling,
+        interval=wording.duration(interval),
         span=wording.span(report.first, report.last),
         as_of=wording.as_of(report.as_of, report.today),
         today=wording.day(report.today) if report.last == report.today else "",

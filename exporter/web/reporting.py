@@ -41,6 +41,10 @@ class Pages(Protocol):
 
     published: Published
 
+    @property
+    def interval(self) -> float:
+        """The age in seconds at which the data is refreshed."""
+
     async def scrape(self, patience: float) -> object:
         """Refresh the data if it is old, waiting at most `patience` seconds."""
 
@@ -69,6 +73,11 @@ class Reporting:
     def filling(self) -> bool:
         """Whether days of the window are still to be read."""
         return any(state.coverage < 1 for state in self._health())
+
+    @property
+    def interval(self) -> float:
+        """The age in seconds at which the data is refreshed."""
+        return self._pages.interval
 
     async def file(self, name: str, form: Format, query: Query) -> AsyncIterator[str]:
         """Yield the parts of a file. Each is made in a short step, between which the worker can serve a refresh."""

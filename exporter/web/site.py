@@ -33,6 +33,7 @@ def routes(
             version=version,
             simulated=simulated,
             filling=reporting.filling,
+            interval=reporting.interval,
             chosen=query.models,
             models=[model.model for model in whole.models],
             window_days=window.days,

@@ -63,6 +63,12 @@ def days(number: int) -> str:
     return plural(number, "day")
 
 
+def duration(seconds: float) -> str:
+    """Return a duration in seconds, or in minutes from two on."""
+    minutes = round(seconds / 60)
+    return plural(minutes, "minute") if minutes > 1 else plural(round(seconds), "second")
+
+
 def actors(counts: Mapping[str, int] | None) -> str:
     """Return numbers of users by actor type, as in: 120 users, 5 API keys."""
     if counts is None:

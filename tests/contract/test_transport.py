@@ -314,6 +314,45 @@ async def test_requests_are_sent_one_at_a_time(api: Transport, route: respx.Rout
     assert (most, route.call_count) == (1, 5)
 
 
+async def test_a_429_halves_the_rate_that_is_shown_and_sent(
+    route: respx.Route, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other refusals do not; it recovers with time. All of them count as sent."""
+    seconds = 1000.0
+    api = Transport(
+        base_url=HOST,
+        version="1",
+        key=lambda: KEY,
+        requests_per_minute=60,
+        telemetry=telemetry,
+        monotonic=lambda: seconds,
+    )
+
+    def shown() -> float | None:
+        return telemetry.registry.get_sample_value("anthropic_exporter_rate_limit_requests_per_minute")
+
+    route.mock(return_value=answer("error_529"))
+    await refused(api)
+    assert shown() == 60
+    route.mock(return_value=answer("error_429_bare"))
+    await refused(api)
+    assert shown() == 30
+    seconds += 60
+    assert (shown(), api.sent) == (36, 2)
+    await api.close()
+
+
+async def test_requests_in_steady_state_are_spread_to_a_quarter(route: respx.Route, telemetry: Telemetry) -> None:
+    """The others are not: of 12 a minute, 3 steady ones fit into the minute, and 2 of any kind at once."""
+    api = Transport(base_url=HOST, version="1", key=lambda: KEY, requests_per_minute=12, telemetry=telemetry)
+    await api.get(WHAT, "a")
+    assert len(api._budget._steady._limiters) == 0
+    api.steady = True
+    await api.get(WHAT, "a")
+    assert len(api._budget._steady._limiters) == 1
+    await api.close()
+
+
 async def test_a_request_takes_its_share_of_the_budget_and_times_are_counted(
     route: respx.Route, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,10 +362,10 @@ async def test_a_request_takes_its_share_of_the_budget_and_times_are_counted(
     api = Transport(base_url=HOST, version="1", key=lambda: KEY, requests_per_minute=12, telemetry=telemetry)
     waited = []
     for _ in range(2):
-        assert api._limiter.has_capacity()
+        assert api._budget._limiter.has_capacity()
         await api.get(WHAT, "a")
         waited.append(telemetry.registry.get_sample_value("anthropic_exporter_rate_limit_wait_seconds_total"))
-    assert not api._limiter.has_capacity()
+    assert not api._budget._limiter.has_capacity()
     assert waited == [0, 0.5]
     assert count(telemetry, "api_request_duration_seconds_sum") == 3
     await api.close()

@@ -22,7 +22,7 @@ async def test_midnight_during_a_refresh(tmp_path: Path, report: str) -> None:
             await exporter.fill()
             fault = api.faults.add(kind="hang", path={"cost": "cost_report"}.get(report, report), times=1)
             time.advance(30)
-            exporter.refresher._fresh_at = -float("inf")
+            exporter.refresher._pace.fresh_at = -float("inf")
             await exporter.refresher.scrape(0.05)
             await fault.begun.wait()
             time.advance(timedelta(minutes=5))

@@ -35,6 +35,7 @@ class _Pages:
     """An exporter that has read nothing yet."""
 
     ready = True
+    interval = 60.0
 
     def __init__(self, ledger: Ledger) -> None:
         self.published = ledger.publish(Window(TODAY, 3), dict.fromkeys(ledger.reports))

@@ -4,7 +4,7 @@ import functools
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from tests.rules.replay import DAY, HOUR, ByDay, Health, Organization, Replay
 
@@ -338,6 +338,25 @@ def instead(family: str, value: Callable[[datetime], float | None], **labels: st
     return lambda one, now: {one.series(family, **labels): value(now)}
 
 
+def refreshed_each(interval: timedelta, until: str = "12-31T00") -> Health:
+    """Return the health of an exporter that refreshes everything at an interval, until a moment."""
+
+    def health(one: Organization, now: datetime) -> Mapping[str, float]:
+        refreshed = min(now, at(until))
+        refreshed -= (refreshed - at("11-01T00")) % interval
+        reports = [
+            one.series("anthropic_report_last_success_timestamp_seconds", report=report)
+            for report in ("cost", "claude_code")
+        ]
+        names = [*reports, one.series("anthropic_exporter_page_timestamp_seconds")]
+        return {
+            **dict.fromkeys(names, refreshed.timestamp()),
+            one.series("anthropic_exporter_refresh_interval_seconds"): interval.total_seconds(),
+        }
+
+    return health
+
+
 def api_key(expires: str, status: str = "active") -> Health:
     """Return the health of an exporter that lists a key which expires at a moment."""
     labels = {"api_key_id": "apikey_1"}
@@ -381,6 +400,10 @@ EXPORTER = [
         one.series("anthropic_report_last_success_timestamp_seconds", report="cost"),
         one.series("anthropic_report_last_success_timestamp_seconds", report="claude_code"))} if now >
         at("11-12T02") else {}), "11-12", "11-12", {STALE: SOON}, hours=1 / 6),
+    situation("two hours between the refreshes of a large organisation", healthy(health=refreshed_each(2 * HOUR)),
+        "11-12", "11-12", hours=1 / 6),
+    situation("a large organisation, of which a refresh hangs", healthy(health=refreshed_each(2 * HOUR,
+        until="11-12T06")), "11-12", "11-12", {STALE: SOON}, hours=1 / 6),
     situation("the data folder cannot be written",
         healthy(health=instead("anthropic_exporter_store_failures_total", lambda now: max((now - at("11-12T02"))
         // HOUR * 6, 0))), "11-12", "11-12", {STORE: SOON}, hours=1 / 6),

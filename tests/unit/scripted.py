@@ -24,6 +24,8 @@ class ScriptedApi:
     on_request: Callable[[str], object] = staticmethod(lambda _what: None)
     sessions = 1
     key_differs = False
+    steady = False
+    sent = 0
 
     def __init__(self) -> None:
         self.errors: dict[str, Exception] = {}
@@ -41,6 +43,7 @@ class ScriptedApi:
         """Return the body of a whole answer."""
         first, last = (str(request.query.get(name, ""))[:10] for name in ("starting_at", "ending_at"))
         what = f"{report} {first} {last}".strip() if first else request.path
+        self.sent += 1
         self.requested.append(what)
         self.on_request(what)
         self.at_once += 1

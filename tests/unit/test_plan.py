@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from exporter.model import Window
-from exporter.refresh.plan import Fetch, due, fetches
+from exporter.refresh.plan import Fetch, due, fetches, first_reads
 from tests.bodies import NOW, TODAY, day
 
 HOUR = timedelta(hours=1)
@@ -123,3 +123,22 @@ def test_a_fetch_lists_its_days_newest_first_and_says_what_it_is() -> None:
     assert bills(2, 0).dates() == [day(0), day(1), day(2)]
     assert str(bills(2, 0)) == "bills report for 2026-11-20 to 2026-11-22"
     assert str(*usage(1)) == "usage report for 2026-11-21"
+
+
+def test_a_fill_is_what_was_never_read_before_yesterday() -> None:
+    """Not today and yesterday, which midnight brings, not a settled day, and not the retry of a day that failed."""
+    stored = {"usage": read_at([3]), "bills": read_at([])}
+    planned = [*usage(0, 1, 2, 3, 4, 5), bills(30, 0), bills(61, 31)]
+
+    def failures(report: str, of: date) -> int:
+        return int((report, of) == ("usage", day(5)))
+
+    assert first_reads(planned, Window(TODAY, 90), stored, failures) == {*usage(2, 4), bills(61, 31)}
+
+
+def test_settled_days_can_be_left_out() -> None:
+    """Those that need a request of their own."""
+    stored = both(range(7))
+    planned = fetches(WEEK, DAYS_PER_REQUEST, stored, NOW + HOUR, recent=False, settled=0)
+    assert planned == []
+    assert len(fetches(WEEK, DAYS_PER_REQUEST, stored, NOW + HOUR, recent=False)) == 1

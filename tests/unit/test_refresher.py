@@ -44,9 +44,12 @@ def api() -> ScriptedApi:
 
 
 @asynccontextmanager
-async def running(store: Store, time: MovableTime, api: ScriptedApi, window_days: int = 3) -> AsyncIterator[Refresher]:
+async def running(
+    store: Store, time: MovableTime, api: ScriptedApi, window_days: int = 3, requests_per_minute: int = 60
+) -> AsyncIterator[Refresher]:
     """Yield a refresher that was started on a store, and stop it."""
-    made = Refresher(api, ledger(store), Telemetry(NAMES), time.clock, window_days=window_days, ttl=60)
+    settings = {"window_days": window_days, "ttl": 60, "requests_per_minute": requests_per_minute}
+    made = Refresher(api, ledger(store), Telemetry(NAMES), time.clock, **settings)
     await made.start()
     try:
         yield made
@@ -57,9 +60,10 @@ async def running(store: Store, time: MovableTime, api: ScriptedApi, window_days
 @pytest.fixture
 async def refresher(time: MovableTime, api: ScriptedApi) -> AsyncIterator[Refresher]:
     """Yield a refresher with a window of three days and an empty store."""
-    async with running(Store(None), time, api) as made:
+    store = Store(None)
+    async with running(store, time, api) as made:
         yield made
-        made.ledger._store.close()
+    store.close()
 
 
 async def scrape(refresher: Refresher) -> Page:
@@ -209,7 +213,10 @@ async def test_a_scrape_waits_for_recent_days_and_not_for_the_whole_fill(
 async def test_a_page_that_takes_long_is_published_less_often(
     refresher: Refresher, api: ScriptedApi, time: MovableTime
 ) -> None:
-    """Ten times as long as it took passes before the next one, so that a fill is not spent on rendering."""
+    """Ten times as long as it took passes before the next one, so that a fill is not spent on rendering.
+
+    The last one follows the refresh.
+    """
     pages: list[int] = []
     view = refresher.ledger.views["cost"]
     changes = view.changes
@@ -487,3 +494,116 @@ async def test_stopping_cancels_the_refresh_and_releases_scrapes(
         assert at_once(made.scrape(FOREVER)) is made.page
         assert api.taken() == []
         made.ledger._store.close()
+
+
+class TestPace:
+    """Where a refresh needs more requests than fit into a quarter of a minute: here 2, of 8 a minute."""
+
+    @pytest.fixture
+    async def refresher(self, time: MovableTime, api: ScriptedApi) -> AsyncIterator[Refresher]:
+        """Yield a refresher that has filled a window of four days, and been scraped once more."""
+        store = Store(None)
+        async with running(store, time, api, window_days=4, requests_per_minute=8) as made:
+            await refreshed(made)
+            time.advance(150)
+            await refreshed(made)
+            api.taken()
+            yield made
+        store.close()
+
+    async def test_the_interval_grows_and_is_shown(self, refresher: Refresher) -> None:
+        """Three requests of a quarter of 8 a minute are 90 seconds."""
+        assert refresher.interval == own(refresher._telemetry, "refresh_interval_seconds") == 90
+
+    async def test_a_scrape_never_waits(self, refresher: Refresher, api: ScriptedApi, time: MovableTime) -> None:
+        """It is served at once before the interval has passed, when it starts the refresh, and while that runs."""
+        page = refresher.page
+        api.gate.clear()
+        for seconds in (60, 29.9, 0.1, 9):
+            time.advance(seconds)
+            assert at_once(refresher.scrape(FOREVER)) is page
+            await asyncio.sleep(0)
+        api.gate.set()
+        await refresher.settle()
+        assert api.taken() == WARM
+
+    async def test_the_schedule_refreshes_for_a_scrape_that_did_not_wait(
+        self, refresher: Refresher, api: ScriptedApi, time: MovableTime
+    ) -> None:
+        """As soon as the interval has passed, once; without a scrape it does not."""
+        time.advance(90)
+        await ticked(refresher)
+        assert api.taken() == []
+        at_once(refresher.scrape(FOREVER))
+        await refresher.settle()
+        api.taken()
+        time.advance(60)
+        at_once(refresher.scrape(FOREVER))
+        await ticked(refresher)
+        assert api.taken() == []
+        time.advance(30)
+        await ticked(refresher)
+        assert api.taken() == WARM
+        time.advance(600)
+        await ticked(refresher)
+        assert api.taken() == []
+
+    async def test_settled_days_wait_for_the_refresh_that_a_scrape_wants(
+        self, refresher: Refresher, api: ScriptedApi, time: MovableTime
+    ) -> None:
+        """It takes one along. When nobody scrapes, the schedule fetches them."""
+        time.advance(3600)
+        at_once(refresher.scrape(FOREVER))
+        await refresher.settle()
+        assert api.taken() == [f"cost {day(3)} {TOMORROW}", *WARM[1:], f"claude_code {day(3)}"]
+        time.advance(60)
+        at_once(refresher.scrape(FOREVER))
+        await ticked(refresher)
+        assert api.taken() == []
+        time.advance(60)
+        await ticked(refresher)
+        assert api.taken() == [*WARM, f"claude_code {day(2)}"]
+
+    async def test_a_fill_is_not_spread_and_what_follows_is(
+        self, refresher: Refresher, api: ScriptedApi, time: MovableTime
+    ) -> None:
+        """Nor does a fill lengthen the interval: names, recent days and one that was not complete are 6 requests of 7.
+
+        A new day at midnight is no fill.
+        """
+        steady: list[bool] = []
+        api.on_request = lambda _what: steady.append(api.steady)
+        for passed, spread, interval in (
+            (90, True, 90),
+            (12 * 3600, True, 120),
+            (3 * 24 * 3600, False, 180),
+            (180, True, 90),
+        ):
+            time.advance(passed)
+            at_once(refresher.scrape(FOREVER))
+            await refresher.settle()
+            assert (set(steady), refresher.interval) == ({spread}, interval)
+            steady.clear()
+
+
+async def test_a_fill_is_interrupted_when_a_scrape_wants_a_refresh(time: MovableTime, api: ScriptedApi) -> None:
+    """Today and yesterday are read again each minute while the older days of a long fill are read."""
+    store = Store(None)
+    async with running(store, time, api, window_days=90) as made:
+        again: list[asyncio.Task[Page]] = []
+
+        def slowly(_what: str) -> None:
+            time.advance(1.2)
+            if len(api.requested) == 70:
+                again.append(asyncio.create_task(scrape(made)))
+
+        api.on_request = slowly
+        await refreshed(made)
+        await asyncio.gather(*again)
+        await made.settle()
+        requested = api.taken()
+        assert requested.count(f"claude_code {TODAY}") == 2
+        assert requested.index(f"claude_code {TODAY}", 10) in (71, 72)
+        assert len(requested) == 2 + 3 + 90 + len(WARM)
+        assert read(made) == [90, 90]
+    store.close()

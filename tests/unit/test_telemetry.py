@@ -62,6 +62,8 @@ def test_each_event_changes_its_own_samples() -> None:
     telemetry.failed("cost", "timeout")
     telemetry.waited(1.5)
     telemetry.refreshed(2.5)
+    telemetry.spaced(300.0)
+    telemetry.limited(lambda: 30)
     telemetry.published(series=10, size=1000, at=1.5e9)
     telemetry.store_failed()
     telemetry.auth_failed("wrong")
@@ -72,6 +74,8 @@ def test_each_event_changes_its_own_samples() -> None:
         ("api_request_failures_total", ("cost", "timeout")): 1,
         ("rate_limit_wait_seconds_total", ()): 1.5,
         ("refresh_duration_seconds", ()): 2.5,
+        ("refresh_interval_seconds", ()): 300,
+        ("rate_limit_requests_per_minute", ()): 30,
         ("page_series", ()): 10,
         ("page_bytes", ()): 1000,
         ("page_timestamp_seconds", ()): 1.5e9,
