@@ -136,6 +136,10 @@ class Fetcher:
                 return
             self._failed(listing.name, error, f"{listing.name} listing")
             return
+        except Exception as error:  # a listing with a defect must not stop the reports
+            log.exception("listing cannot be read because of a defect: please report it", report=listing.name)
+            self._failed(listing.name, ApiShapeChanged(f"unexpected {type(error).__name__}"), f"{listing.name} listing")
+            return
         await self.write(partial(self._ledger.listed.take, listing, value, self._clock.now()))
         self.health[listing.name].worked()
 

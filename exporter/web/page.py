@@ -92,8 +92,8 @@ def render(  # noqa: PLR0913 - what a page can say, all of it
 ) -> str:
     """Return the page; `tokens` are those of the whole API, None when the key may not read them.
 
-    `chosen` are the models of the filter, none is all; `models` are those of the window. `interval` is the age in seconds
-    at which the numbers are refreshed.
+    `chosen` are the models of the filter, none is all; `models` are those of the window. `interval` is the age in
+    seconds at which the numbers are refreshed.
     """
     used = {model for day in report.days for model in (*(day.cost_usd or ()), *(day.tokens or ()))}
     known = sorted({*models, *used})

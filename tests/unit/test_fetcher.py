@@ -189,6 +189,17 @@ async def test_a_defect_pauses_its_report(fetcher: Fetcher, api: ScriptedApi) ->
     assert str(error).startswith(f"claude_code report for {TODAY}: unexpected RuntimeError. ")
 
 
+async def test_a_defect_pauses_its_listing(fetcher: Fetcher, api: ScriptedApi) -> None:
+    """As that of a report does: the refresh goes on to the reports."""
+    api.errors["directory"] = RuntimeError("a bug")
+    with capture_logs() as lines:
+        await fetcher.fetch_listing(fetcher._ledger.listed.listings["directory"])
+    (line,) = matching(lines, log_level="error", report="directory", exc_info=True)
+    assert line["event"].startswith("listing cannot be read because of a defect")
+    assert not fetcher.may_fetch("directory")
+    assert str(fetcher.health["directory"].error).startswith("directory listing: unexpected RuntimeError. ")
+
+
 async def test_a_changed_key_ends_the_pauses_that_the_old_key_caused(fetcher: Fetcher, api: ScriptedApi) -> None:
     """All of them at once, because the first request makes the new key the one that was sent."""
     api.errors = {"claude_code": ApiUnauthorized("401"), "cost": ApiUnavailable("500", pause=300.0)}
