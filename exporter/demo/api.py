@@ -29,6 +29,8 @@ COST_GROUPS = frozenset({"description", "workspace_id"})
 MESSAGES_GROUPS = frozenset({"api_key_id", "workspace_id", "model", "service_tier"})
 MOST_DAYS = 31
 """The longest range of `/analytics/*`."""
+FIRST_DAY = date(2026, 1, 1)
+"""The first day of `/analytics/*`."""
 SCOPES_SINCE = "2026-10-21"
 """The version that lists API keys with a scope."""
 _DAY = timedelta(days=1)
@@ -120,8 +122,8 @@ class _Endpoints:
         """Return rows of whole days, oldest first. `limit` counts groups, not their rows by cost or token type."""
         query = analytics_query(request)
         first, after = self._bounds(query)
-        if (after - first).days > MOST_DAYS:
-            raise Refusal(400, f"the range is longer than {MOST_DAYS} days")
+        if (after - first).days > MOST_DAYS or first < FIRST_DAY:
+            raise Refusal(400, f"the range is longer than {MOST_DAYS} days, or begins before {FIRST_DAY}")
         cursor = cursors.read(request) or self._first(after - _DAY)
         limit, of = query.number("limit", 20, 1000), (query.many("group_by[]"), query.many("products[]"))
         groups = [

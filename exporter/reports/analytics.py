@@ -20,6 +20,8 @@ from exporter.reports.workspaces import Workspaces
 
 NAME = "analytics"
 MISSING_FOR = timedelta()
+EARLIEST = date(2026, 1, 1)
+"""The first day that `/analytics/*` knows (types of the SDK)."""
 BETA = {"anthropic-beta": "analytics-usage-cost-2026-08-24"}
 Row = TypeVar("Row")
 
@@ -63,9 +65,17 @@ def request(path: str, first: date, last: date, group_by: Sequence[str], **filte
     return Request(path, query, BETA)
 
 
-async def fetch(api: Getter, what: Request, report: str, workspaces: Workspaces) -> Answer:
-    """Return all pages, and as the last body the ids of the default workspace among those that occur."""
-    answer = await pages(api, what, report)
+async def fetch(
+    api: Getter, make_request: Callable[[date, date], Request], first: date, last: date, report: str
+) -> Answer:
+    """Return all pages of the days that the API knows."""
+    if last < EARLIEST:
+        return Answer([], "")
+    return await pages(api, make_request(max(first, EARLIEST), last), report)
+
+
+async def with_default(answer: Answer, workspaces: Workspaces, api: Getter, report: str) -> Answer:
+    """Return an answer with one more body: the ids of the default workspace among those that occur."""
     ids = {workspace_id for body in answer.bodies for workspace_id in _workspace_ids(body)}
     default = msgspec.json.encode(await workspaces.default_of(ids, api, report))
     return answer._replace(bodies=[*answer.bodies, default], digest=answer.digest + default.decode())
@@ -83,7 +93,7 @@ def _workspace_ids(body: bytes) -> Iterator[str]:
 
 
 def default_workspace(bodies: Sequence[bytes]) -> tuple[Sequence[bytes], Callable[[str | None], str]]:
-    """Return the pages of an answer of `fetch`, and a function that names a workspace by its id."""
+    """Return the pages of an answer of `with_default`, and a function that names a workspace by its id."""
     default = {*_decode_ids(bodies[-1])}
     return bodies[:-1], lambda of: "default" if not of or of in default else of
 
@@ -123,5 +133,7 @@ def _day(raw: Raw, where: str, first: date, last: date) -> date:
 
 def _empty(day: date, last: date, until: datetime | None) -> list[Any] | None:
     """Return no rows for a day that is over in the API's data, or has begun if it is the last one; else None."""
+    if day < EARLIEST:
+        return None
     needed = midnight(day) + (DAY if day < last else timedelta(microseconds=1))
     return [] if until is None or until >= needed else None

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from exporter.api.bodies import Decoder, Money, Text
-from exporter.api.paging import Answer, Getter, Request, pages
+from exporter.api.paging import Answer, Getter, Request
 from exporter.errors import ApiShapeChanged
 from exporter.model import EXACT, ZERO, Family, Samples, Window, dollars
 from exporter.reports import analytics, buckets
@@ -69,7 +69,7 @@ class AnalyticsClaudeCodeCost:
 
     async def fetch(self, api: Getter, first: date, last: date) -> Answer:
         """Return the answer for days, both included. Raises ApiError."""
-        return await pages(api, self.request(first, last), NAME)
+        return await analytics.fetch(api, self.request, first, last, NAME)
 
     def read(self, bodies: Sequence[bytes], first: date, last: date) -> Days[Row]:
         """Return the rows by day, one for each actor and model."""

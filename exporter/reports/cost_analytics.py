@@ -56,7 +56,8 @@ class AnalyticsCost:
 
     async def fetch(self, api: Getter, first: date, last: date) -> Answer:
         """Return the answer for days, both included. Raises ApiError."""
-        return await analytics.fetch(api, self.request(first, last), cost.NAME, self._workspaces)
+        answer = await analytics.fetch(api, self.request, first, last, cost.NAME)
+        return await analytics.with_default(answer, self._workspaces, api, cost.NAME)
 
     def read(self, bodies: Sequence[bytes], first: date, last: date) -> Days[Row]:
         """Return the rows by day, one for each combination of dimensions."""

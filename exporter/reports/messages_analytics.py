@@ -55,7 +55,8 @@ class AnalyticsUsage:
 
     async def fetch(self, api: Getter, first: date, last: date) -> Answer:
         """Return the answer for days, both included. Raises ApiError."""
-        return await analytics.fetch(api, self.request(first, last), messages.NAME, self._workspaces)
+        answer = await analytics.fetch(api, self.request, first, last, messages.NAME)
+        return await analytics.with_default(answer, self._workspaces, api, messages.NAME)
 
     def read(self, bodies: Sequence[bytes], first: date, last: date) -> Days[Row]:
         """Return the rows by day, one for each combination of dimensions."""

@@ -175,6 +175,26 @@ def test_a_row_whose_day_is_unknown_spoils_the_answer(wrong: dict[str, str], mes
     assert str(caught.value) == message
 
 
+@pytest.mark.anyio
+async def test_days_before_the_api_s_first_are_unknown() -> None:
+    """They are not asked for, which would be refused, and not empty; with a window of a year there are some."""
+    requested: list[Any] = []
+
+    class Api(Directory):
+        async def get(self, request: Request, _report: str, _cursor: str | None = None) -> bytes:
+            requested.append(request.query["starting_at"])
+            return page()
+
+    source = report("cost").source
+    for first, last in ((date(2025, 12, 1), date(2025, 12, 31)), (date(2025, 12, 31), date(2026, 1, 1))):
+        answer = await source.fetch(Api({}, ApiNotFound("")), first, last)
+        found = source.read(answer.bodies, first, last)
+        assert {day: rows for day, rows in found.items() if rows is not None} == (
+            {last: []} if last.year == 2026 else {}
+        )
+    assert requested == ["2026-01-01T00:00:00Z"]
+
+
 def test_requests_that_are_unknown_are_not_shown() -> None:
     """One null of a model hides the sum of its day: part of it would be too few."""
     usage = json.loads(body("analytics_usage_by_api_key"))["data"]
