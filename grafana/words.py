@@ -3,7 +3,7 @@
 PEOPLE = {"user": "People", "api_key": "API keys"}
 """How the two known actor types are shown; any other is shown as the API names it."""
 CHANGES = {"added": "Added", "removed": "Removed"}
-REPORTS = {"claude_code": "Claude Code", "cost": "Cost", "messages": "API tokens"}
+REPORTS = {"claude_code": "Claude Code", "cost": "Cost", "claude_code_cost": "Cost by user", "messages": "API tokens"}
 TOOLS = {
     "edit_tool": "Edit",
     "multi_edit_tool": "Multi-edit",
