@@ -124,4 +124,4 @@ def opened(
     watched = Watched(context.new_page(), url)
     yield watched
     context.close()
-    assert watched.complaints == []
+    assert watched.complaints == [], watched.complaints

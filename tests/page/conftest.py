@@ -11,9 +11,9 @@ from tests.page.stage import Stage, stage
 from tests.support import TODAY
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield one Chromium for all tests."""
+    """Yield one Chromium for all tests of a module: while it runs, its event loop stops tests with one of their own."""
     with chromium() as started:
         yield started
 
