@@ -113,6 +113,7 @@ async def refreshing(
         clock,
         window_days=settings.exporter_window_days,
         ttl=settings.exporter_cache_ttl,
+        max_series_warn=settings.exporter_max_series_warn,
     )
     try:
         await refresher.start()

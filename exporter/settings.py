@@ -136,6 +136,13 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="Number of users, the most expensive ones, with a label of their own; the rest are 'other'.",
     )
+    exporter_max_series_warn: Annotated[int, Flag("report.max-series-warn")] = Field(
+        100_000,
+        ge=1,
+        le=1_000_000_000,
+        description="A page with more series is logged as a warning, once; so is one with more than 90 % of them. "
+        "Nothing is left out.",
+    )
     exporter_web_config_file: Annotated[_Path | None, Flag("web.config.file")] = Field(
         None, description="Web configuration file for TLS and passwords, as for other Prometheus exporters."
     )

@@ -72,6 +72,7 @@ FENCES = {
             "refresh.fetcher",
             "refresh.progress",
             "refresh.refresher",
+            "refresh.series_warning",
             "service",
             "reload",
             "cli",

@@ -19,6 +19,7 @@ from exporter.refresh import plan
 from exporter.refresh.fetcher import Api, Fetcher
 from exporter.refresh.plan import Fetch
 from exporter.refresh.progress import FillProgress
+from exporter.refresh.series_warning import SeriesWarning
 from exporter.telemetry import Telemetry
 
 PUBLISH_EVERY = 1.0
@@ -33,7 +34,15 @@ class Refresher:
     """Publishes pages. Call `start` before anything else, and `stop` at the end."""
 
     def __init__(
-        self, api: Api, ledger: Ledger, telemetry: Telemetry, clock: Clock, *, window_days: int, ttl: float
+        self,
+        api: Api,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        clock: Clock,
+        *,
+        window_days: int,
+        ttl: float,
+        max_series_warn: int,
     ) -> None:
         self.ledger = ledger
         self._telemetry = telemetry
@@ -41,6 +50,7 @@ class Refresher:
         self._window_days = window_days
         self._ttl = ttl
         self._progress = FillProgress(clock)
+        self._series_warning = SeriesWarning(max_series_warn)
         self._fetcher = Fetcher(api, ledger, telemetry, clock)
         self.health = self._fetcher.health
         self.in_worker = self._fetcher.in_worker
@@ -200,6 +210,7 @@ class Refresher:
         self._publish_every = max(PUBLISH_EVERY, (self._published_at - started) / PUBLISH_SHARE)
         self._progress.published(self.published.health.values())
         page = self.published.page
+        self._series_warning.published(page.series, self.ledger.pieces.series)
         self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())
         self._notify()
 

@@ -44,9 +44,19 @@ def api() -> ScriptedApi:
 
 
 @asynccontextmanager
-async def running(store: Store, time: MovableTime, api: ScriptedApi, window_days: int = 3) -> AsyncIterator[Refresher]:
+async def running(
+    store: Store, time: MovableTime, api: ScriptedApi, window_days: int = 3, max_series_warn: int = 100_000
+) -> AsyncIterator[Refresher]:
     """Yield a refresher that was started on a store, and stop it."""
-    made = Refresher(api, ledger(store), Telemetry(NAMES), time.clock, window_days=window_days, ttl=60)
+    made = Refresher(
+        api,
+        ledger(store),
+        Telemetry(NAMES),
+        time.clock,
+        window_days=window_days,
+        ttl=60,
+        max_series_warn=max_series_warn,
+    )
     await made.start()
     try:
         yield made
@@ -370,6 +380,20 @@ class TestTicks:
         await scraping
         await refresher.settle()
         assert (api.taken()[1:], api.most_at_once) == ([*WARM, f"claude_code {day(2)}"], 1)
+
+
+async def test_a_page_with_many_series_is_logged_once(time: MovableTime, api: ScriptedApi) -> None:
+    """Not at each refresh; the page has all its series."""
+    store = Store(None)
+    with capture_logs() as lines:
+        async with running(store, time, api, max_series_warn=10) as refresher:
+            for _ in range(3):
+                time.advance(61)
+                await refreshed(refresher)
+            assert refresher.page.series > 10
+    store.close()
+    (line,) = [line for line in lines if "EXPORTER_MAX_SERIES_WARN" in line["event"]]
+    assert line["limit"] == 10
 
 
 async def test_midnight_moves_the_window(refresher: Refresher, api: ScriptedApi, time: MovableTime) -> None:
