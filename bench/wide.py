@@ -67,7 +67,7 @@ def _exporter_rows(cost: Cost) -> dict[str, str]:
         "Cold fill, s": f"{cost.fill:.0f}",
         "Start with a warm store, s": f"{cost.start:.1f}",
         "Refresh that changes nothing, s": f"{cost.refresh:.1f}",
-        "Memory of the exporter, MB: idle / peak of the fill": f"{cost.idle:.0f} / {cost.peak:.0f}",
+        "Memory of the exporter, MB: after three scrapes / peak of the fill": f"{cost.idle:.0f} / {cost.peak:.0f}",
     }
 
 

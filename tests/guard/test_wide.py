@@ -76,10 +76,12 @@ async def test_every_formula_is_that_of_a_real_page() -> None:
 
 
 def test_every_number_is_that_of_its_formula() -> None:
-    """For the organisation that the document is about; the sum is in the document too."""
+    """For the organisation that the document is about; the sum, and what a day brings, are in the text."""
     rows = table()
     for families, formula, number in rows:
         assert number == series(formula, IN_THE_DOCUMENT) * max(1, len(families)), families
+    dated = sum(number for _, formula, number in rows if "D" in formula)
+    assert f"{dated // IN_THE_DOCUMENT.days:,} new series" in DOCUMENT.read_text(encoding="utf-8")
     assert f"{sum(number for _, _, number in rows):,} series" in DOCUMENT.read_text(encoding="utf-8")
 
 
