@@ -38,12 +38,13 @@ def shown(name: str) -> dict[str, Any]:
     return config
 
 
-@pytest.fixture
-def exporter(tmp_path: Path) -> Iterator[Running]:
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Yield an exporter that has read everything."""
+    folder = tmp_path_factory.mktemp("exporter")
     with (
         upstream(people=20, window_days=30) as api,
-        forked(tmp_path / "exporter", environment(api.url, exporter_window_days=30)) as running,
+        forked(folder, environment(api.url, exporter_window_days=30)) as running,
     ):
         yield running.filled()
 
@@ -67,6 +68,17 @@ def test_families_that_are_dropped_are_gone(exporter: Running, tmp_path: Path) -
         assert server.samples("anthropic_cost_usd") == of_families(page, "anthropic_cost_usd")
         lost = server.number("scrape_samples_scraped - scrape_samples_post_metric_relabeling")
         assert lost == len(of_families(page, *dropped))
+
+
+def test_a_limit_below_the_page_refuses_the_whole_scrape(exporter: Running, tmp_path: Path) -> None:
+    """`up` is 0 and nothing is stored, with either limit that the document names."""
+    target = exporter.address.removeprefix("http://")
+    limits: dict[str, object] = {"sample_limit": 100, "body_size_limit": "1KB"}
+    for name, limit in limits.items():
+        with prometheus(tmp_path / name, target, **{name: limit}) as server:
+            wait_for(lambda: server.number("up") is not None, what="a scrape")
+            assert server.number("up") == 0
+            assert server.query('{__name__=~"anthropic_.+"}') == []
 
 
 def test_nothing_of_ours_uses_what_the_document_drops() -> None:
