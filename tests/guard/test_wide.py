@@ -1,8 +1,10 @@
 """The series of a wide organisation are those that docs/explanation/scaling.md says, family by family."""
 
+import itertools
 import math
 import re
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from bench.wide_api import Wide
 from exporter import reports, service
 from exporter.days.store import Store
 from exporter.demo.server import serve_in_thread
+from exporter.model import Window
+from exporter.reports import claude_code_cost, cost, messages
+from exporter.reports.usage_rows import Actor
 from exporter.settings import Settings
 from exporter.telemetry import Telemetry
 from tests.support import KEY, TODAY, MovableTime
@@ -23,6 +28,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "explanation" / "scaling.md"
 IN_THE_DOCUMENT = Wide(workspaces=1000, models=40, days=365, users=2000, keys=1000)
 SMALL = Wide(workspaces=11, models=7, days=8, users=13, keys=9)
 """No two numbers are equal, so that a formula with the wrong letter gives another number."""
+
+ONE = Decimal(1)
 
 
 def series(formula: str, wide: Wide) -> int:
@@ -83,6 +90,37 @@ def test_every_number_is_that_of_its_formula() -> None:
     dated = sum(number for _, formula, number in rows if "D" in formula)
     assert f"{dated // IN_THE_DOCUMENT.days:,} new series" in DOCUMENT.read_text(encoding="utf-8")
     assert f"{sum(number for _, _, number in rows):,} series" in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_formulas_of_the_other_sources() -> None:
+    """From rows of `/analytics/*` with every combination, day by day; the document has them in its text."""
+    formulas = re.findall(r"`([A-Z\d *]+)`\s+for\s+`(\w+)`", DOCUMENT.read_text(encoding="utf-8"))
+    views: list[Any] = [cost.Bill(), messages.Usage(), claude_code_cost.Users(2000, dict)]
+    for day in Window(TODAY, SMALL.days).dates():
+        for view, rows in zip(views, analytics_rows(SMALL), strict=True):
+            view.replace(day, (), rows)
+    found: Counter[str] = Counter()
+    for view in views:
+        for samples in view.changes(Window(TODAY, SMALL.days), ()).values():
+            found.update({family: len(of) for family, of in samples.items()})
+    only = {family.name for family in reports.FAMILIES} - {name for families, *_ in table() for name in families}
+    shown = {name: number for name, number in found.items() if name in only}
+    assert shown == {family: series(formula, SMALL) for formula, family in formulas}
+
+
+def analytics_rows(wide: Wide) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return a day's rows of cost, messages and claude_code_cost."""
+    models, keys, products = (range(number) for number in (wide.models, wide.keys, 4))
+    bill = [
+        cost.Row("default", f"m{model}", "tokens", "x", ONE, cost.ByAnalytics(f"k{key}", f"p{product}", ONE))
+        for model, key, product in itertools.product(models, keys, products)
+    ]
+    used = [messages.Row("k", "default", f"m{model}", "standard", (1, 1, 1, 1, 1), 0, 1) for model in models]
+    of_users = [
+        claude_code_cost.Row(Actor("user", f"u{user}"), f"m{model}", ONE)
+        for user, model in itertools.product(range(wide.users), models)
+    ]
+    return bill, used, of_users
 
 
 async def test_the_warning_names_the_largest_families() -> None:
