@@ -45,7 +45,7 @@ class Exporter:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "exporter"],
             cwd=folder,
-            env=_environment(api_url, folder, days, ttl),
+            env=environment(api_url, folder, days, ttl),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -129,7 +129,8 @@ def _field(status: str, name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _environment(api_url: str, folder: Path, days: int, ttl: str) -> dict[str, str]:
+def environment(api_url: str, folder: Path, days: int, ttl: str) -> dict[str, str]:
+    """Return the environment of an exporter that reads an API."""
     return {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": str(ROOT),

@@ -27,6 +27,7 @@ from exporter.days.ledger import Ledger
 from exporter.days.snapshot import Snapshot
 from exporter.days.store import Store
 from exporter.errors import SettingsError
+from exporter.refresh.pace import Pace
 from exporter.refresh.refresher import Refresher
 from exporter.reload import Reload
 from exporter.reports import Sources, api_keys, directory
@@ -113,8 +114,8 @@ async def refreshing(
         telemetry,
         clock,
         window_days=settings.exporter_window_days,
-        ttl=settings.exporter_cache_ttl,
-        requests_per_minute=settings.exporter_requests_per_minute,
+        pace=Pace(ttl=settings.exporter_cache_ttl, requests_per_minute=settings.exporter_requests_per_minute),
+        max_series_warn=settings.exporter_max_series_warn,
     )
     try:
         await refresher.start()

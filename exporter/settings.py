@@ -41,27 +41,7 @@ def _read(parse: Callable[[str], object]) -> BeforeValidator:
     return BeforeValidator(lambda value: parse(str(value)))
 
 
-def _ttl(text: str) -> float:
-    shortest, longest = 1, 86400
-    found = values.seconds(text)
-    if not shortest <= found <= longest:
-        raise ValueError("must be a duration from 1s to 24h, such as 90, 90s or 1m30s")
-    return found
-
-
-def _api_version(text: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        raise ValueError("must be a date, such as 2023-06-01")
-    return text
-
-
-def _path(text: str) -> Path:
-    if "sk-ant-" in text:  # messages show paths
-        raise ValueError("must be a path, such as /etc/anthropic-exporter/key, and this looks like a key")
-    return Path(text)
-
-
-_Path = Annotated[Path, _read(_path)]
+_Path = Annotated[Path, _read(values.path)]
 
 
 class Settings(BaseSettings):
@@ -83,7 +63,7 @@ class Settings(BaseSettings):
         description="A file that contains the key. A changed file is used without a restart. "
         "The default is /run/secrets/anthropic_admin_key, if it exists.",
     )
-    anthropic_version: Annotated[str, _read(_api_version), Flag("api.version")] = Field(
+    anthropic_version: Annotated[str, _read(values.api_version), Flag("api.version")] = Field(
         "2023-06-01", description="The anthropic-version header of each request."
     )
     anthropic_base_url: Annotated[str, _read(values.api_url), Flag("api.base-url")] = Field(
@@ -99,7 +79,7 @@ class Settings(BaseSettings):
     exporter_window_days: Annotated[int, Flag("report.window-days")] = Field(
         90, ge=1, le=365, description="Number of UTC days to fetch and show, including today."
     )
-    exporter_cache_ttl: Annotated[float, _read(_ttl), Flag("report.cache-ttl")] = Field(
+    exporter_cache_ttl: Annotated[float, _read(values.cache_ttl), Flag("report.cache-ttl")] = Field(
         60,
         description="Age at which a scrape refreshes the page: a duration such as 90, 90s or 1m30s. It grows where a "
         "refresh needs more than a quarter of the request budget.",
@@ -140,6 +120,13 @@ class Settings(BaseSettings):
         ge=0,
         le=1_000_000,
         description="Number of users, the most expensive ones, with a label of their own; the rest are 'other'.",
+    )
+    exporter_max_series_warn: Annotated[int, Flag("report.max-series-warn")] = Field(
+        100_000,
+        ge=1,
+        le=1_000_000_000,
+        description="A page with more series is logged as a warning, once; so is one with more than 90 % of them. "
+        "Nothing is left out.",
     )
     exporter_web_config_file: Annotated[_Path | None, Flag("web.config.file")] = Field(
         None, description="Web configuration file for TLS and passwords, as for other Prometheus exporters."

@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
@@ -70,3 +71,26 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def cache_ttl(text: str) -> float:
+    """Return a time to live in seconds. Raises ValueError."""
+    shortest, longest = 1, 86400
+    found = seconds(text)
+    if not shortest <= found <= longest:
+        raise ValueError("must be a duration from 1s to 24h, such as 90, 90s or 1m30s")
+    return found
+
+
+def api_version(text: str) -> str:
+    """Return a version of the API, which is a date. Raises ValueError."""
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise ValueError("must be a date, such as 2023-06-01")
+    return text
+
+
+def path(text: str) -> Path:
+    """Return a path. Raises ValueError for what looks like a key: messages show paths."""
+    if "sk-ant-" in text:
+        raise ValueError("must be a path, such as /etc/anthropic-exporter/key, and this looks like a key")
+    return Path(text)

@@ -15,6 +15,7 @@ from exporter.api.transport import Transport
 from exporter.days.ledger import Ledger
 from exporter.days.store import Store
 from exporter.model import DAY, Family
+from exporter.refresh.pace import Pace
 from exporter.refresh.refresher import Refresher
 from exporter.reports.report import Report
 from exporter.reports.sums import Daily
@@ -57,7 +58,8 @@ async def test_a_report_is_one_object(respx_mock: respx.Router, tmp_path: Path) 
         route = respx_mock.get("/v1/organizations/weather").respond(json={"has_more": False, "snow": snow})
         time.advance(wait)
         ledger = Ledger(store := Store(tmp_path), [report])
-        refresher = Refresher(api, ledger, own, time.clock, window_days=6, ttl=TTL, requests_per_minute=6000)
+        pace = Pace(ttl=TTL, requests_per_minute=6000)
+        refresher = Refresher(api, ledger, own, time.clock, window_days=6, pace=pace, max_series_warn=100_000)
         await refresher.start()
         page = (await refresher.scrape(10)).body.decode()
         await refresher.settle()

@@ -73,6 +73,10 @@ class Pieces:
         for family in families:
             self._lines[family.name].clear()
 
+    def series(self) -> dict[str, int]:
+        """Return the number of series of each family."""
+        return {name: sum(lines.count(b"\n") for lines in held.values()) for name, held in self._lines.items()}
+
     def page(self) -> Page:
         """Return the page: families in the order given, pieces in the order of their keys."""
         parts: list[bytes] = []

@@ -22,6 +22,7 @@ from exporter.refresh.fetcher import Api, Fetcher
 from exporter.refresh.pace import NEVER, Pace
 from exporter.refresh.plan import Fetch
 from exporter.refresh.progress import FillProgress
+from exporter.refresh.series_warning import SeriesWarning
 from exporter.telemetry import Telemetry
 
 PUBLISH_EVERY = 1.0
@@ -42,16 +43,17 @@ class Refresher:
         clock: Clock,
         *,
         window_days: int,
-        ttl: float,
-        requests_per_minute: int,
+        pace: Pace,
+        max_series_warn: int,
     ) -> None:
         self.ledger = ledger
         self._api = api
         self._telemetry = telemetry
         self._clock = clock
         self._window_days = window_days
-        self._pace = Pace(ttl=ttl, requests_per_minute=requests_per_minute)
+        self._pace = pace
         self._progress = FillProgress(clock)
+        self._series_warning = SeriesWarning(max_series_warn)
         self._fetcher = Fetcher(api, ledger, telemetry, clock)
         self.health = self._fetcher.health
         self.in_worker = self._fetcher.in_worker
@@ -249,6 +251,7 @@ class Refresher:
         self._progress.published(self.published.health.values())
         page = self.published.page
         self._telemetry.spaced(self._pace.interval)
+        self._series_warning.published(page.series, self.ledger.pieces.series)
         self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())
         self._notify()
 

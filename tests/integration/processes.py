@@ -285,10 +285,10 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
-    """Run a Prometheus that scrapes `host:port` every second; it is up when this yields."""
+def prometheus(folder: Path, target: str, **job: object) -> Iterator[Prometheus]:
+    """Run a Prometheus that scrapes `host:port` every second; it is up when this yields. `job` is more of its job."""
     folder.mkdir(parents=True, exist_ok=True)
-    scrape = {"job_name": "exporter", "scrape_interval": "1s", "static_configs": [{"targets": [target]}]}
+    scrape = {"job_name": "exporter", "scrape_interval": "1s", "static_configs": [{"targets": [target]}], **job}
     (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
     port = free_port()
     command = ["prometheus", f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}"]

@@ -89,6 +89,7 @@ class TestPieces:
         page = held.page()
         assert page.body == header(PLAIN) + b"plain 1.0\n" + header(TWO) + b'two{a="a",b=""} 1.0\ntwo{a="b",b=""} 2.0\n'
         assert page.series == 3
+        assert held.series() == {"plain": 1, "two": 2}
 
     def test_a_family_without_samples_has_no_header(self) -> None:
         """An empty page is empty."""

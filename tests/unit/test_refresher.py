@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from exporter.days.store import Store
 from exporter.errors import ApiUnauthorized, ApiUnavailable
 from exporter.exposition.pieces import Page
+from exporter.refresh.pace import Pace
 from exporter.refresh.refresher import Refresher
 from exporter.telemetry import Telemetry
 from tests.bodies import NOW, TODAY, day
@@ -43,13 +44,16 @@ def api() -> ScriptedApi:
     return ScriptedApi()
 
 
+LIMITS = {"window_days": 3, "max_series_warn": 100_000}
+
+
 @asynccontextmanager
 async def running(
-    store: Store, time: MovableTime, api: ScriptedApi, window_days: int = 3, requests_per_minute: int = 60
+    store: Store, time: MovableTime, api: ScriptedApi, *, requests_per_minute: int = 60, **changes: int
 ) -> AsyncIterator[Refresher]:
-    """Yield a refresher that was started on a store, and stop it."""
-    settings = {"window_days": window_days, "ttl": 60, "requests_per_minute": requests_per_minute}
-    made = Refresher(api, ledger(store), Telemetry(NAMES), time.clock, **settings)
+    """Yield a refresher that was started on a store, and stop it. `changes` are of its limits."""
+    pace, limits = Pace(ttl=60, requests_per_minute=requests_per_minute), LIMITS | changes
+    made = Refresher(api, ledger(store), Telemetry(NAMES), time.clock, pace=pace, **limits)
     await made.start()
     try:
         yield made
@@ -379,6 +383,20 @@ class TestTicks:
         assert (api.taken()[1:], api.most_at_once) == ([*WARM, f"claude_code {day(2)}"], 1)
 
 
+async def test_a_page_with_many_series_is_logged_once(time: MovableTime, api: ScriptedApi) -> None:
+    """Not at each refresh; the page has all its series."""
+    store = Store(None)
+    with capture_logs() as lines:
+        async with running(store, time, api, max_series_warn=10) as refresher:
+            for _ in range(3):
+                time.advance(61)
+                await refreshed(refresher)
+            assert refresher.page.series > 10
+    store.close()
+    (line,) = [line for line in lines if "EXPORTER_MAX_SERIES_WARN" in line["event"]]
+    assert line["limit"] == 10
+
+
 async def test_midnight_moves_the_window(refresher: Refresher, api: ScriptedApi, time: MovableTime) -> None:
     """The new day is fetched, and the oldest leaves page, store and failures."""
     await refreshed(refresher)
@@ -455,17 +473,16 @@ async def test_an_unexpected_error_ends_the_refresh_and_not_the_exporter(
 ) -> None:
     """It is logged, waiting scrapes get the page, and the next refresh starts when the page is old, not at once."""
 
-    def broken(_what: str) -> None:
+    def broken(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    api.on_request = broken
+    refresher.ledger.views["cost"].changes = broken
     before = refresher.page
     with capture_logs() as lines:
         assert await scrape(refresher) is before
     (line,) = matching(lines, log_level="error", exc_info=True)
     assert line["event"].startswith("refresh failed unexpectedly")
     assert at_once(refresher.scrape(FOREVER)) is before
-    api.on_request = lambda _what: None
     time.advance(60)
     await refreshed(refresher)
     assert up(refresher) == [True, True]

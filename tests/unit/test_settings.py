@@ -25,6 +25,7 @@ TTL = "must be a duration from 1s to 24h, such as 90, 90s or 1m30s"
 DAYS = "must be a whole number from 1 to 365, such as 90"
 REQUESTS = "must be a whole number from 1 to 100000, such as 60"
 USERS = "must be a whole number from 0 to 1000000, such as 2000"
+SERIES = "must be a whole number from 1 to 1000000000, such as 100000"
 
 BAD = [
     ("ANTHROPIC_VERSION", "latest", "must be a date, such as 2023-06-01 (it is 'latest')"),
@@ -57,6 +58,7 @@ BAD = [
     ("EXPORTER_USER_LABEL", "name", "must be email, hash or none, such as email (it is 'name')"),
     ("EXPORTER_MAX_USERS", "-1", f"{USERS} (it is '-1')"),
     ("EXPORTER_MAX_USERS", "2000000", f"{USERS} (it is '2000000')"),
+    ("EXPORTER_MAX_SERIES_WARN", "0", f"{SERIES} (it is '0')"),
     ("EXPORTER_LOG_LEVEL", "trace", "must be debug, info, warning or error, such as info (it is 'trace')"),
     ("EXPORTER_LOG_FORMAT", "xml", "must be logfmt or json, such as logfmt (it is 'xml')"),
 ]
