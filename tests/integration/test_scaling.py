@@ -81,13 +81,17 @@ def test_a_limit_below_the_page_refuses_the_whole_scrape(exporter: Running, tmp_
             assert server.query('{__name__=~"anthropic_.+"}') == []
 
 
-def test_nothing_of_ours_uses_what_the_document_drops() -> None:
-    """Neither the dashboard nor a rule has a query with one of these families."""
+def test_who_uses_what_the_document_drops() -> None:
+    """No rule, and the two panels that the document names."""
     (job,) = shown("drop")["scrape_configs"]
-    ours = [*(ROOT / "grafana").rglob("*.json"), *(ROOT / "prometheus").rglob("*.yml")]
-    text = "".join(path.read_text(encoding="utf-8") for path in ours)
-    assert "anthropic_workspace_cost_usd" in text
-    assert not re.search(job["metric_relabel_configs"][0]["regex"], text)
+    dropped = re.compile(job["metric_relabel_configs"][0]["regex"])
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "prometheus").rglob("*.yml"))
+    assert "anthropic_workspace_cost_usd" in rules
+    assert not dropped.search(rules)
+    (board,) = (json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "grafana").rglob("claude-usage.json"))
+    panels = [panel for row in board["panels"] for panel in (row, *row.get("panels", ()))]
+    using = [one["title"] for one in panels if dropped.search(json.dumps(one.get("targets", [])))]
+    assert using == ["API tokens by workspace", "API tokens by key (whole window)"]
 
 
 def test_an_agent_writes_the_page_to_victoria_metrics(exporter: Running, tmp_path: Path) -> None:
