@@ -34,6 +34,8 @@ TODAY = date(2026, 11, 20)
 AFTERNOON = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
 KEY = "sk-ant-admin01-of-the-tests-0123456789"
 TTL = 60.0
+VERSIONS = ("2023-06-01", "2026-10-21")
+"""Of the API: both give the same page."""
 REPORTS = tuple(report.name for report in reports())
 REPORT_PATHS = {report.name: report.source.request(TODAY, TODAY).path for report in reports()}
 FAMILIES_OF = {report.name: tuple(family.name for family in report.families) for report in reports()}

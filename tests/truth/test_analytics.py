@@ -12,14 +12,13 @@ from exporter.api.refusals import REFUSED_PAUSE
 from exporter.demo.organization import Organization
 from exporter.reports import Sources, reports
 from tests.simulator.faults import KINDS, Kind
-from tests.support import DAY, TODAY, MovableTime, api_of, dates_of, matching
+from tests.support import DAY, TODAY, VERSIONS, MovableTime, api_of, dates_of, matching
 from tests.truth.test_failures import REASON_OF, SLOW, fail, impatient
 from tests.truth.test_privacy import HASH_KEY, digest
 
 pytestmark = pytest.mark.anyio
 BOTH = {"exporter_cost_source": "analytics", "exporter_usage_source": "analytics"}
 DEFAULTS = {"exporter_cost_source": "cost_report", "exporter_usage_source": "usage_report"}
-VERSIONS = ("2023-06-01", "2026-10-21")
 YESTERDAY = TODAY - DAY
 REPORTS = reports(sources=Sources("analytics", "analytics"))
 PATHS = {report.name: report.source.request(TODAY, TODAY).path for report in REPORTS}
@@ -62,8 +61,9 @@ async def test_a_source_fails(
     few: Organization, time: MovableTime, monkeypatch: pytest.MonkeyPatch, kind: Kind, path: str
 ) -> None:
     """The numbers of its reports stay, the others continue, nothing is asked in the pause, and all recovers."""
-    failing = [name for name, of in PATHS.items() if of == path]
-    async with api_of(few, time, exporter_window_days=3, **BOTH) as api, api.exporter(None) as exporter:
+    failing, version = [name for name, of in PATHS.items() if of == path], VERSIONS[KINDS.index(kind) % 2]
+    given = {"exporter_window_days": 3, "anthropic_version": version, **BOTH}
+    async with api_of(few, time, **given) as api, api.exporter(None) as exporter:
         await exporter.fill()
         before = {key: value for key, value in exporter.shown().items() if key[0] in families_of(failing)}
         for day in (TODAY, YESTERDAY):

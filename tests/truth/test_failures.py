@@ -23,6 +23,7 @@ from tests.support import (
     REPORT_PATHS,
     REPORTS,
     TODAY,
+    VERSIONS,
     WARM_REQUESTS,
     Api,
     Exporter,
@@ -115,7 +116,11 @@ async def test_one_report_fails(
     few: Organization, time: MovableTime, monkeypatch: pytest.MonkeyPatch, kind: Kind, report: str
 ) -> None:
     """Its numbers stay, `up` is 0, the others continue, one line is logged, no request in the pause, it recovers."""
-    async with api_of(few, time, exporter_window_days=3) as api, api.exporter(None) as exporter:
+    version = VERSIONS[(KINDS.index(kind) + REPORTS.index(report)) % 2]
+    async with (
+        api_of(few, time, exporter_window_days=3, anthropic_version=version) as api,
+        api.exporter(None) as exporter,
+    ):
         await exporter.fill()
         before = of_report(exporter.shown(), report)
         for day in (TODAY, TODAY - DAY):

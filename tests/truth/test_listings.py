@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from exporter.demo.organization import Organization
 from exporter.reports import listings
 from tests.simulator.faults import Kind
-from tests.support import DAY, MovableTime, api_of, fill_requests, matching
+from tests.support import DAY, VERSIONS, MovableTime, api_of, fill_requests, matching
 
 pytestmark = pytest.mark.anyio
 OPTIONAL = {listing.name: {family.name for family in listing.families} for listing in listings() if listing.optional}
@@ -16,7 +16,7 @@ LEFT_OUT = "optional report is not for this key: left out"
 PATHS = {"api_keys": "/api_keys", "members": "/users"}
 
 
-@pytest.mark.parametrize("version", ["2023-06-01", "2026-10-21"])
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_both_versions_give_the_same_page(few: Organization, time: MovableTime, version: str) -> None:
     """Filled, refreshed and restated; a fill of 90 days is at most 100 requests, a warm refresh at most 5."""
     async with api_of(few, time, anthropic_version=version) as api, api.exporter(None) as exporter:

@@ -10,17 +10,28 @@ from exporter.demo.organization import Organization
 from exporter.demo.records import Record
 from exporter.demo.story import View
 from tests.oracle import expected_samples
-from tests.support import DAY, REPORT_PATHS, TODAY, WARM_REQUESTS, MovableTime, api_of, dates_of, fill_requests
+from tests.support import (
+    DAY,
+    REPORT_PATHS,
+    TODAY,
+    VERSIONS,
+    WARM_REQUESTS,
+    MovableTime,
+    api_of,
+    dates_of,
+    fill_requests,
+)
 
 pytestmark = pytest.mark.anyio
 YESTERDAY = TODAY - DAY
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 async def test_first_fill_warm_refresh_and_restart(
-    organization: Organization, time: MovableTime, tmp_path: Path
+    organization: Organization, time: MovableTime, tmp_path: Path, version: str
 ) -> None:
     """All is right after the fewest requests, after a warm refresh a minute later, and after a restart with none."""
-    async with api_of(organization, time) as api:
+    async with api_of(organization, time, anthropic_version=version) as api:
         async with api.exporter(tmp_path) as exporter:
             await exporter.fill()
             assert api.wrong(exporter) == []
@@ -41,10 +52,12 @@ async def test_first_fill_warm_refresh_and_restart(
             assert exporter.refresher.ready
 
 
-async def test_a_day_of_scrapes(few: Organization, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_day_of_scrapes(few: Organization, tmp_path: Path, version: str) -> None:
     """From noon to noon, a scrape every hour: today grows, midnight passes, yesterday is restated at 06:00."""
     time = MovableTime(datetime(2026, 11, 19, 12, tzinfo=UTC))
-    async with api_of(few, time, exporter_window_days=10) as api, api.exporter(tmp_path) as exporter:
+    given = {"exporter_window_days": 10, "anthropic_version": version}
+    async with api_of(few, time, **given) as api, api.exporter(tmp_path) as exporter:
         await exporter.fill()
         seen = set()
         for _ in range(24):
