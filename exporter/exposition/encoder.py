@@ -80,18 +80,11 @@ def _numbers(values: list[int | float]) -> list[str]:
         if type(value) is float and _FINE <= value < _BIG
         else f"{text}.0"
         if type(value) is int and -_BIG < value < _BIG
-        else _big_count(text)
-        if type(value) is int and 0 < value < _EXACT
+        else f"{text[0]}.{rest}{_EXPONENTS[len(text)]}"  # most counts of tokens
+        if type(value) is int and 0 < value < _EXACT and (rest := text[1:].rstrip("0"))
         else _number(float(value))
         for text, value in zip(printed, values, strict=False)  # no values are one empty text
     ]
-
-
-def _big_count(digits: str) -> str:
-    """Return a whole number of a million or more, such as a count of tokens: 1.234567e+06."""
-    mantissa = digits.rstrip("0")
-    fraction = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
-    return f"{digits[0]}{fraction}{_EXPONENTS[len(digits)]}"
 
 
 def _number(value: float) -> str:
