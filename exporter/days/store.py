@@ -63,12 +63,6 @@ class Store:
             if self._lock:
                 self._lock.close()
             raise
-        self.statements = 0
-        """SQL statements since the start, for tests and benchmarks."""
-        self._db.set_trace_callback(self._count)
-
-    def _count(self, _: str) -> None:
-        self.statements += 1
 
     def close(self) -> None:
         """Close the database and unlock the folder."""

@@ -15,6 +15,7 @@ from exporter.reports import listings
 from exporter.reports.claude_code import NAME, ClaudeCodeUsage
 from exporter.reports.report import Report
 from tests.guard.conftest import WINDOW_DAYS
+from tests.statements import Statements
 from tests.support import REPORTS, TODAY, WARM_REQUESTS, Api, Exporter, MovableTime
 
 pytestmark = pytest.mark.anyio
@@ -47,13 +48,13 @@ async def test_a_refresh_in_which_nothing_changed_is_a_few_requests_and_their_di
     api: Api, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No page of usage is parsed, no row of it is stored or decoded, and no piece of a day or a user is rendered."""
-    requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
+    requests, statements, rendered = len(api.log), Statements(exporter.store), pieces(exporter)
     parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
     await exporter.scrape_later()
     assert len(api.log) - requests <= WARM_REQUESTS
     assert (parsed.number, decoded.number) == (0, 0)
     assert pieces(exporter) - rendered == ALWAYS
-    assert exporter.store.statements - statements <= DAYS * 3 + 2  # each day is noted: BEGIN, UPDATE, COMMIT
+    assert statements.number <= DAYS * 3 + 2  # each day is noted: BEGIN, UPDATE, COMMIT
 
 
 async def test_a_refresh_in_which_today_changed_costs_today(
@@ -62,7 +63,7 @@ async def test_a_refresh_in_which_today_changed_costs_today(
     """One page is parsed, one day is decoded, and the users of today are rendered, each once."""
     api.organization.restate(TODAY, 2)
     users_of_today = {str(record["actor"]) for record in api.organization.claude_code_records(TODAY, api.time.now())}
-    requests, statements, rendered = len(api.log), exporter.store.statements, pieces(exporter)
+    requests, statements, rendered = len(api.log), Statements(exporter.store), pieces(exporter)
     parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
     await exporter.scrape_later()
     assert len(api.log) - requests <= WARM_REQUESTS
@@ -70,14 +71,15 @@ async def test_a_refresh_in_which_today_changed_costs_today(
     assert pieces(exporter) - rendered <= ALWAYS + 4 + len(
         users_of_today
     )  # today's usage, bill and messages, and API keys
-    assert exporter.store.statements - statements <= DAYS * 3 + 6
+    assert statements.number <= DAYS * 3 + 6
 
 
 async def test_a_scrape_of_a_fresh_page_costs_nothing(api: Api, exporter: Exporter) -> None:
     """No request, no statement, no piece, and the same page."""
-    before = len(api.log), exporter.store.statements, pieces(exporter), exporter.refresher.page
+    statements, before = Statements(exporter.store), (len(api.log), pieces(exporter), exporter.refresher.page)
     await exporter.scrape()
-    assert (len(api.log), exporter.store.statements, pieces(exporter), exporter.refresher.page) == before
+    assert (len(api.log), pieces(exporter), exporter.refresher.page) == before
+    assert statements.number == 0
 
 
 async def test_a_start_adds_up_the_days_that_are_not_settled_and_no_others(
@@ -100,25 +102,25 @@ async def test_a_refresh_does_not_grow_with_the_days_kept(api: Api, tmp_path: Pa
     async with api.exporter(tmp_path / "more", MovableTime()) as exporter:
         await exporter.fill()
         api.organization.restate(TODAY, 2)
-        statements, rendered = exporter.store.statements, pieces(exporter)
+        statements, rendered = Statements(exporter.store), pieces(exporter)
         await exporter.scrape_later()
-        assert exporter.store.statements - statements <= DAYS * 3 + 6
+        assert statements.number <= DAYS * 3 + 6
         assert pieces(exporter) - rendered <= ALWAYS + 4 + 40
 
 
 async def test_the_page_for_people_reads_each_day_once(api: Api, exporter: Exporter) -> None:
     """Of messages, whose rows it needs; asked for again, it reads none until a day has changed."""
-    before = exporter.store.statements
+    statements = Statements(exporter.store)
     assert (await exporter.get("/")).status_code == 200
-    assert exporter.store.statements - before == WINDOW_DAYS
-    before = exporter.store.statements
+    assert statements.number == WINDOW_DAYS
+    statements = Statements(exporter.store)
     await exporter.get("/")
-    assert exporter.store.statements == before
+    assert statements.number == 0
     api.organization.restate(TODAY, 2)
     await exporter.scrape_later()
-    before = exporter.store.statements
+    statements = Statements(exporter.store)
     await exporter.get("/")
-    assert exporter.store.statements - before == WINDOW_DAYS
+    assert statements.number == WINDOW_DAYS
 
 
 async def test_the_page_is_small(exporter: Exporter) -> None:
