@@ -6,6 +6,7 @@ anthropic_claude_code_sessions{date="2026-11-20"} 812
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -156,7 +157,7 @@ def _row(actor: Actor, records: Sequence[_Record]) -> Row:
 def _model(model: _Model) -> Model:
     tokens = model.tokens
     return Model(
-        model.model or "none",
+        intern(model.model or "none"),
         tokens.input,
         tokens.output,
         tokens.cache_read,

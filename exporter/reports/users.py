@@ -207,7 +207,10 @@ class Users:
         types = sorted({*KNOWN_ACTOR_TYPES, *(actor.actor_type for actor in self.sums)})
         lengths = {"anthropic_claude_code_active_users": window.days, **DISTINCT_DAYS}
         spans = {name: Window(window.last, min(days, window.days)) for name, days in lengths.items()}
-        samples: dict[str, list[Sample]] = {name: self._active(span, types, read) for name, span in spans.items()}
+        newest = Counter((actor.actor_type, user.dates.bit_length()) for actor, user in self.sums.items())
+        samples: dict[str, list[Sample]] = {
+            name: self._active(newest, span, types, read) for name, span in spans.items()
+        }
         hidden = len(self.sums) - len(self._named) if self._names.shown else 0
         return {**samples, FOLDED.name: [((), hidden)]}
 
@@ -221,9 +224,13 @@ class Users:
         counts = Counter(actor.actor_type for actor in self.sums if self.dates(actor, span))
         return dict.fromkeys(KNOWN_ACTOR_TYPES, 0) | counts
 
-    def _active(self, window: Window, types: list[str], read: Collection[date]) -> list[Sample]:
-        oldest = (window.first - self.base).days
-        active = Counter(actor.actor_type for actor, user in self.sums.items() if user.dates.bit_length() > oldest)
+    def _active(
+        self, newest: Mapping[tuple[str, int], int], window: Window, types: list[str], read: Collection[date]
+    ) -> list[Sample]:
+        """Return the number of users whose newest day is in the window; `newest` counts them by the bit of that day."""
+        oldest, active = (window.first - self.base).days, Counter[str]()
+        for (actor_type, bits), number in newest.items():
+            active[actor_type] += number if bits > oldest else 0
         complete = all(day in read for day in window.dates())  # a day that was not read is not zero
         return [((actor_type,), active[actor_type]) for actor_type in types if active[actor_type] or complete]
 
