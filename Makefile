@@ -6,7 +6,7 @@ FAST := tests/unit tests/property tests/contract tests/golden tests/guard tests/
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check quick slow fmt lint types security sbom unit coverage golden-update rules dashboards page vendor docs \
-	integration mutants soak bench build pictures lock system-packages clean
+	integration mutants soak bench bench-large build pictures lock system-packages clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ pictures: .venv/dev system-packages tests/dashboard/node_modules/.ready tests/pa
 
 bench: .venv/dev system-packages ## measure, and write docs/explanation/performance.md
 	$(BIN)/python -m bench
+
+bench-large: .venv/dev system-packages ## measure up to 100,000 users, and write their part of performance.md; 20 minutes
+	$(BIN)/python -m bench --large
 
 ##@ Maintain
 fmt: .venv/dev ## format the code

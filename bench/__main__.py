@@ -1,4 +1,7 @@
-"""`python -m bench`: measure, print, and write docs/explanation/performance.md. With `--quick`, only print."""
+"""`python -m bench`: measure, print, and write docs/explanation/performance.md.
+
+With `--large`, 100 to 100,000 users and another part of the document. With `--quick`, only print.
+"""
 
 import argparse
 import contextlib
@@ -15,6 +18,8 @@ from bench.targets import Baselines, targets
 
 DOCUMENT = process.ROOT / "docs" / "explanation" / "performance.md"
 USERS = (Size(100), Size(1_000), Size(10_000))
+EVERY_NAME = Size(10_000, every_name=True)
+LARGE = (*USERS, Size(100_000))
 GROWTH = (Size(1_000, 30), Size(1_000, 365), Size(1_000, 90, copies=4))
 """More days and more models, to compare with Size(1_000)."""
 
@@ -23,25 +28,31 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="100 and 1,000 users, few runs, no document")
-    quick = parser.parse_args().quick
-    text = run(USERS[:2] if quick else USERS, () if quick else GROWTH, runs=2 if quick else 5)
+    parser.add_argument("--large", action="store_true", help="100 to 100,000 users, few runs")
+    options = parser.parse_args()
+    if options.large:
+        text = run_large(LARGE, runs=3)
+    else:
+        quick = options.quick
+        text = run(USERS[:2] if quick else USERS, () if quick else GROWTH, runs=2 if quick else 5)
     print(text)
-    if not quick:
-        report.document(DOCUMENT, text)
+    if not options.quick:
+        report.document(DOCUMENT, text, "bench-large" if options.large else "bench")
 
 
 def run(sizes: tuple[Size, ...], growth: tuple[Size, ...], runs: int) -> str:
     """Measure the sizes, the growth and the baselines, and return the tables."""
     results = [_told(size, runs) for size in sizes]
     grown = [_told(size, runs, scrapes=False) for size in growth]
+    named = [_told(EVERY_NAME, runs)] if growth else []
     baselines = _baselines(results[-1].page, runs)
-    verdicts = report.verdicts(targets({result.size.people: result for result in results}, baselines))
+    verdicts = report.verdicts(targets({result.size: result for result in [*results, *named]}, baselines))
     profile = sampling.profile(sizes[-1], runs) if growth else None
     scrape = results[-1].scrape
     parts = [
         f"{report.machine()} Medians of {runs} runs.",
         verdicts,
-        report.table(results),
+        report.table([*results, *named]),
         "The baselines, on the samples of the largest page:",
         report.against(baselines, scrape.series if scrape else 0),
     ]
@@ -50,6 +61,13 @@ def run(sizes: tuple[Size, ...], growth: tuple[Size, ...], runs: int) -> str:
     if profile:
         parts += [f"The warm refresh of {sizes[-1].label} under py-spy:", profile]
     return "\n\n".join(parts)
+
+
+def run_large(sizes: tuple[Size, ...], runs: int) -> str:
+    """Measure the sizes without scrapes, and return the targets of the largest and the table."""
+    results = [_told(size, runs, scrapes=False) for size in sizes]
+    verdicts = report.verdicts(targets({result.size: result for result in results[-1:]}, None))
+    return f"{report.machine()} Medians of {runs} runs.\n\n{verdicts}\n\n{report.table(results)}"
 
 
 def _middle(results: list[Result]) -> list[Result]:

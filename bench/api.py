@@ -1,9 +1,11 @@
-"""An API that serves prepared bodies, as a separate process: `python -m bench.api PEOPLE DAYS COPIES`."""
+"""An API that serves prepared bodies from disk, as a separate process: `python -m bench.api PEOPLE DAYS COPIES`."""
 
 import asyncio
 import gzip
 import socket
 import sys
+import zipfile
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
@@ -20,10 +22,10 @@ PREFIX = "/v1/organizations"
 
 
 class InstantApi:
-    """Serves bodies from memory. `today` (UTC) has several variants, of which one is active."""
+    """Serves the bodies that `body` returns by name. `today` (UTC) has several variants, of which one is active."""
 
-    def __init__(self, answers: dict[str, bytes], today: date) -> None:
-        self._answers = answers
+    def __init__(self, body: Callable[[str], bytes], today: date) -> None:
+        self._body = body
         self._today = today
         self._variant = 0
         self._requests = 0
@@ -44,12 +46,12 @@ class InstantApi:
 
     async def _plain(self, request: Request) -> Response:
         self._requests += 1
-        return _packed(gzip.compress(self._answers[request.url.path.rpartition("/")[2]]))
+        return _packed(gzip.compress(self._body(request.url.path.rpartition("/")[2])))
 
     async def _usage(self, request: Request) -> Response:
         self._requests += 1
         day, page = request.query_params["starting_at"], request.query_params.get("page", "page_0")
-        return _packed(self._answers[f"usage/{day}/{self._of(day)}/{page.removeprefix('page_')}"])
+        return _packed(self._body(f"usage/{day}/{self._of(day)}/{page.removeprefix('page_')}"))
 
     async def _cost(self, request: Request) -> Response:
         self._requests += 1
@@ -59,7 +61,7 @@ class InstantApi:
     def _make_bill(self, first: str, after: str, _: int) -> bytes:
         days = (date.fromisoformat(after) - date.fromisoformat(first)).days
         dates = [str(date.fromisoformat(first) + timedelta(days=offset)) for offset in range(days)]
-        entries = b",".join(self._answers[f"cost/{day}/{self._of(day)}"] for day in dates)
+        entries = b",".join(self._body(f"cost/{day}/{self._of(day)}") for day in dates)
         return gzip.compress(b'{"data":[' + entries + b'],"has_more":false,"next_page":null}', 1)
 
     def _of(self, day: str) -> int:
@@ -79,10 +81,11 @@ def _packed(body: bytes) -> Response:
 
 def main() -> None:
     """Serve until the process ends. The first line of standard output is the base URL."""
-    size = Size(*map(int, sys.argv[1:4]))
+    people, days, copies = map(int, sys.argv[1:4])
+    size = Size(people, days, copies)
     today = datetime.now(UTC).date()
-    app = InstantApi(bodies.loaded(bodies.kept(size, today)), today).app()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with zipfile.ZipFile(bodies.kept(size, today)) as archive, socket.create_server(("127.0.0.1", 0)) as listener:
+        app = InstantApi(archive.read, today).app()
         print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
         asyncio.run(server.serve(sockets=[listener]))

@@ -65,6 +65,11 @@ class Result(NamedTuple):
     scrape: Scrape | None
     page: bytes
 
+    @property
+    def peak_mb(self) -> float:
+        """The peak of resident memory."""
+        return max(self.fill.peak_mb, self.refresh.peak_mb)
+
 
 def measured(size: Size, runs: int, *, scrapes: bool = True) -> Result:
     """Return the measurements of one size: medians of `runs` starts and refreshes."""
@@ -73,7 +78,7 @@ def measured(size: Size, runs: int, *, scrapes: bool = True) -> Result:
         fill = _fill(api_url, folder, size)
         start = _start(api_url, folder, size, runs)
         refresh = _refresh(api_url, folder, size, runs)
-        with exporter(api_url, folder, size.days) as running:
+        with exporter(api_url, folder, size) as running:
             _, series = running.until_full()
             connection = Connection(running.url)
             page = connection.scrape(compressed=False).body
@@ -83,7 +88,7 @@ def measured(size: Size, runs: int, *, scrapes: bool = True) -> Result:
 
 
 def _fill(api_url: str, folder: Path, size: Size) -> Fill:
-    with exporter(api_url, folder, size.days) as running:
+    with exporter(api_url, folder, size) as running:
         seconds, _ = running.until_full()
         running.until_quiet()
         cpu, (_, peak) = running.cpu(), running.memory()
@@ -95,7 +100,7 @@ def _fill(api_url: str, folder: Path, size: Size) -> Fill:
 def _start(api_url: str, folder: Path, size: Size, runs: int) -> Start:
     found = []
     for _ in range(runs):
-        with exporter(api_url, folder, size.days) as running:
+        with exporter(api_url, folder, size) as running:
             seconds, _ = running.until_full()
             cpu = running.cpu()
             running.until_quiet()
@@ -105,7 +110,7 @@ def _start(api_url: str, folder: Path, size: Size, runs: int) -> Start:
 
 def _refresh(api_url: str, folder: Path, size: Size, runs: int) -> Refresh:
     """Return the cost of refreshes, and the times of a client that scrapes 50 times a second during as many others."""
-    with exporter(api_url, folder, size.days, SHORTEST_TTL) as running:
+    with exporter(api_url, folder, size, SHORTEST_TTL) as running:
         running.until_full()
         running.until_quiet()
         before = process.requests_so_far(api_url)

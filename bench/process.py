@@ -1,6 +1,7 @@
 """The processes of the benchmark: the API, the baseline, and the exporter, which is measured from outside."""
 
 import contextlib
+import hashlib
 import os
 import re
 import subprocess
@@ -8,9 +9,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-from bench.bodies import Size
+from bench.bodies import Size, cache_folder
 from bench.load import Connection, get
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +20,22 @@ KEPT_UP = "86400"
 """A time to live so long that no scrape starts a refresh."""
 QUIET = 0.5
 """Seconds without work after which a refresh counts as finished."""
+
+
+@cache
+def python() -> Path:
+    """Return a Python with the packages that the exporter requires and no others: a new environment at first use.
+
+    Development packages would count as the exporter's memory: it imports more where they are installed.
+    """
+    locked = ROOT / "requirements.txt"
+    environment = cache_folder() / f"environment-{hashlib.sha256(locked.read_bytes()).hexdigest()[:8]}"
+    if not environment.exists():
+        half = environment.with_suffix(".half")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", half], check=True)
+        subprocess.run([ROOT / "tools" / "install-locked", half / "bin" / "python", locked], check=True)
+        half.rename(environment)
+    return environment / "bin" / "python"
 
 
 @contextlib.contextmanager
@@ -40,12 +58,12 @@ def api(size: Size) -> contextlib.AbstractContextManager[str]:
 class Exporter:
     """A running `python -m exporter`, measured from outside. Linux only."""
 
-    def __init__(self, api_url: str, folder: Path, days: int, ttl: str = KEPT_UP) -> None:
+    def __init__(self, api_url: str, folder: Path, size: Size, ttl: str) -> None:
         self.began = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "exporter"],
+            [python(), "-m", "exporter"],
             cwd=folder,
-            env=environment(api_url, folder, days, ttl),
+            env=environment(api_url, folder, size.days, ttl, every_name=size.every_name),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -100,9 +118,9 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def exporter(api_url: str, folder: Path, days: int, ttl: str = KEPT_UP) -> Iterator[Exporter]:
+def exporter(api_url: str, folder: Path, size: Size, ttl: str = KEPT_UP) -> Iterator[Exporter]:
     """Run the exporter with a data folder, and stop it at the end."""
-    running = Exporter(api_url, folder, days, ttl)
+    running = Exporter(api_url, folder, size, ttl)
     try:
         yield running
     finally:
@@ -129,9 +147,10 @@ def _field(status: str, name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def environment(api_url: str, folder: Path, days: int, ttl: str) -> dict[str, str]:
+def environment(api_url: str, folder: Path, days: int, ttl: str, *, every_name: bool = False) -> dict[str, str]:
     """Return the environment of an exporter that reads an API."""
-    return {
+    names = {"EXPORTER_MAX_USERS": "1000000"} if every_name else {}
+    return names | {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": str(ROOT),
         "ANTHROPIC_ADMIN_KEY": "sk-ant-admin01-benchmark",

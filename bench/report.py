@@ -11,14 +11,13 @@ from bench.load import Times
 from bench.measure import Result
 from bench.targets import Baselines, Target
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
-
-def document(path: Path, text: str) -> None:
-    """Replace the text between the markers of a document."""
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+def document(path: Path, text: str, part: str) -> None:
+    """Replace the text between the markers of a part of a document. The other parts stay as they are."""
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def machine() -> str:

@@ -26,7 +26,7 @@ def profile(size: Size, refreshes: int) -> str | None:
         return None
     with process.api(size) as api_url, tempfile.TemporaryDirectory(prefix="anthropic-exporter-bench-") as name:
         folder = Path(name)
-        with exporter(api_url, folder, size.days, "1") as running:
+        with exporter(api_url, folder, size, "1") as running:
             running.until_full()
             running.until_quiet()
             raw = folder / "samples.txt"

@@ -20,7 +20,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from exporter import __version__, notify, reports
+from exporter import __version__, memory, notify, reports
 from exporter.api.transport import Transport
 from exporter.clock import SYSTEM_CLOCK, Clock
 from exporter.days.ledger import Ledger
@@ -152,6 +152,7 @@ async def serve(
     `simulated` is for the demo: the page says so.
     """
     gc.set_threshold(*GC_THRESHOLDS)
+    memory.give_back_large_blocks()
     sys.setswitchinterval(SWITCH_SECONDS)
     telemetry = Telemetry(reports.label_values(make_sources(settings)))
     reload = Reload(settings.admin_key, telemetry, SYSTEM_CLOCK)

@@ -32,7 +32,7 @@ LAYERS = (
     {"api"},
     {"telemetry"},
     {"flags", "misspelt"},
-    {"assets", "clock", "logs", "model", "notify", "palette", "settings"},
+    {"assets", "clock", "logs", "memory", "model", "notify", "palette", "settings"},
     {"values"},
     {"errors"},
 )

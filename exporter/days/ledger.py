@@ -4,8 +4,8 @@ When a day changes, its old rows are subtracted from the sums of its report's vi
 view says has changed is rendered again. Everything else stays as it is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -108,18 +108,15 @@ class Ledger:
             self._reset(report)
 
     def _put(self, report: Report[Any], day: date, rows: list[Any], answer: Answer, read_at: datetime) -> None:
-        try:
-            old = self._rows.get(report, day)
-        except StoreError:  # what is to be subtracted is unknown
-            self._reset(report)
-            old = None
-        if old == rows:
+        packed = report.pack(rows)
+        if self._rows.are_as_stored(report, day, packed):
             self._rows.touch(report, day, answer, read_at)
             return
         if self._window and day in self._window:
-            with self._forgetting_half_sums(report):
-                self._replace(report, day, old or () if day in self._shown[report.name] else (), rows)
-        self._rows.put(report, day, rows, answer, read_at)
+            old = self._rows.each(report, day) if day in self._shown[report.name] else ()
+            with suppress(StoreError), self._forgetting_half_sums(report):  # what is to be subtracted may be unknown
+                self._replace(report, day, old, rows)
+        self._rows.put(report, day, packed, answer, read_at)
 
     def save(self) -> None:
         """Write what was taken. Raises StoreError when it is kept in memory only."""
@@ -171,8 +168,6 @@ class Ledger:
         """Forget the sums of a report after an error, which may have left half of a day in them; blame stored sums."""
         try:
             yield
-        except StoreError:  # the disk failed, not the sums
-            raise
         except Exception as error:
             stored = report.name in self._restored
             self._reset(report)
@@ -198,16 +193,16 @@ class Ledger:
         digests = {day: entries[day].rows_digest for day in settled if day in entries}
         if not digests or digests == self._kept_sums.get(report.name) or digests.keys() != settled:
             return
-        recent = [(day, self._rows.get(report, day) or []) for day in shown - settled]
         with self._forgetting_half_sums(report):
             self.pieces.change(report.name, self._changes(report, window))
-            for day, rows in recent:
-                view.replace(day, rows, None)
-            sums = view.dump()
-            for day, rows in recent:
-                view.replace(day, (), rows)
+            for day in shown - settled:
+                view.replace(day, self._rows.each(report, day), None)
+            packed = kept_sums.pack(KeptSums(digests, view.dump()), report.format)
+            for day in shown - settled:
+                view.replace(day, (), self._rows.get(report, day) or ())
             self._changes(report, window)  # the page shows them already
-            self._store.put_note(SUMS_OF + report.name, kept_sums.pack(KeptSums(digests, sums), report.format))
+        if settled <= self._shown[report.name]:  # not forgotten
+            self._store.put_note(SUMS_OF + report.name, packed)
             self._kept_sums[report.name] = digests
 
     def _load_sums(self, report: Report[Any]) -> None:
@@ -244,7 +239,7 @@ class Ledger:
         self._restored.discard(report.name)
         self.pieces.clear(report.families)
 
-    def _replace(self, report: Report[Any], day: date, old: Sequence[Any], new: Sequence[Any] | None) -> None:
+    def _replace(self, report: Report[Any], day: date, old: Iterable[Any], new: Sequence[Any] | None) -> None:
         self.version += 1
         self.views[report.name].replace(day, old, new)
         shown = self._shown[report.name]
@@ -269,7 +264,7 @@ class Ledger:
             shown = self._shown[report.name]
             try:
                 for day in [day for day in shown if day not in window]:
-                    self._replace(report, day, self._rows.get(report, day) or (), None)
+                    self._replace(report, day, self._rows.each(report, day), None)
                 for day in window.dates():
                     if day in stored and day not in shown:
                         self._add(report, day)

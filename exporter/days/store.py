@@ -23,7 +23,7 @@ from exporter.errors import StoreError
 HASH_KEY = "user-hash.key"
 SUMS_OF = "sums of "
 """Prefix of the note that holds the sums of a report, which may contain names."""
-_EMPTY = len(zlib.compress(b"[]", 1))
+EMPTY = len(zlib.compress(b"[]", 1))
 """The size of a day without rows."""
 log = structlog.get_logger()
 
@@ -258,6 +258,6 @@ def _entries(db: sqlite3.Connection) -> dict[str, dict[date, Entry]]:
     query = "SELECT report, date, read_at, digest, format, revision, rows_digest, length(rows) FROM day"
     for report, day, read_at, digest, stored_format, revision, of_rows, size in db.execute(query):
         read = datetime.fromtimestamp(read_at, UTC)
-        entry = Entry(read, digest, stored_format, revision, of_rows, size <= _EMPTY)
+        entry = Entry(read, digest, stored_format, revision, of_rows, size <= EMPTY)
         entries.setdefault(report, {})[date.fromisoformat(day)] = entry
     return entries

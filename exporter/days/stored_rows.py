@@ -1,11 +1,11 @@
 """The rows of stored days, by report: what the store holds as bytes. Used from one thread at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
 from exporter.api.paging import Answer
-from exporter.days.store import Entry, Store, rows_digest
+from exporter.days.store import EMPTY, Entry, Store, rows_digest
 from exporter.reports.report import Report
 
 
@@ -17,23 +17,39 @@ class StoredRows:
 
     def get(self, report: Report[Any], day: date) -> list[Any] | None:
         """Return the rows of a day, None where it is not stored. Raises StoreError for a damaged day."""
+        packed = self._packed(report, day)
+        try:
+            return None if packed is None else report.unpack(packed)
+        except ValueError as error:
+            raise self._store.damaged(report.name, day) from error
+
+    def each(self, report: Report[Any], day: date) -> Iterator[Any]:
+        """Yield the rows of a day one by one, none where it is not stored. Raises StoreError for a damaged day."""
+        packed = self._packed(report, day)
+        try:
+            yield from () if packed is None else report.each(packed)
+        except ValueError as error:
+            raise self._store.damaged(report.name, day) from error
+
+    def _packed(self, report: Report[Any], day: date) -> bytes | None:
+        """Return the stored bytes of a day, None where it is not stored. Raises StoreError if they have changed."""
         entry = self._store.entries(report.name).get(day)
         if entry is None:
             return None
         packed = self._store.rows(report.name, day)
-        try:
-            rows = report.unpack(packed)
-        except ValueError as error:
-            raise self._store.damaged(report.name, day) from error
         if rows_digest(packed) != entry.rows_digest:
             raise self._store.damaged(report.name, day)
-        return rows
+        return packed
 
-    def put(self, report: Report[Any], day: date, rows: list[Any], answer: Answer, read_at: datetime) -> None:
+    def are_as_stored(self, report: Report[Any], day: date, packed: bytes) -> bool:
+        """Return whether a day is stored with these rows."""
+        entry = self._store.entries(report.name).get(day)
+        return entry is not None and entry.rows_digest == rows_digest(packed)
+
+    def put(self, report: Report[Any], day: date, packed: bytes, answer: Answer, read_at: datetime) -> None:
         """Replace the rows of a day. Nothing is on disk before `save` of the store."""
-        packed = report.pack(rows)
         digest = rows_digest(packed)
-        entry = Entry(read_at, answer.digest, report.format, report.source.revision, digest, not rows)
+        entry = Entry(read_at, answer.digest, report.format, report.source.revision, digest, len(packed) <= EMPTY)
         self._store.put(report.name, day, entry, packed)
 
     def touch(self, report: Report[Any], day: date, answer: Answer, read_at: datetime) -> None:

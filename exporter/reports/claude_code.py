@@ -3,10 +3,11 @@
 anthropic_claude_code_sessions{date="2026-11-20"} 812
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
-from typing import Any, TypeVar
+from sys import intern
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,11 +20,10 @@ from exporter.reports import usage_days, users
 from exporter.reports.buckets import day_of
 from exporter.reports.names import Names
 from exporter.reports.report import Changes, Report
-from exporter.reports.sums import ByDay, differing
-from exporter.reports.usage_rows import Actor, Model, Row, Tool
+from exporter.reports.sums import ByDay
+from exporter.reports.usage_rows import Actor, Model, Row, Tool, by_name
 
 NAME = "claude_code"
-Entry = TypeVar("Entry", Tool, Model)
 
 
 class _Lines(Struct, gc=False):
@@ -104,15 +104,23 @@ class ClaudeCodeUsage:
 
     def read(self, bodies: Sequence[bytes], first: date, _last: date) -> Mapping[date, list[Row]]:
         """Return the rows of the day, one per actor: the API has one per terminal, customer type, local or remote."""
-        records: dict[Actor, list[_Record]] = {}
+        rows: dict[Actor, Row] = {}
         for body in bodies:
-            for number, record in enumerate(self._decode(body).data):
-                try:
-                    actor = self._actor(record, first)
-                except ApiShapeChanged as error:
-                    raise ApiShapeChanged(f"data[{number}].{error}") from None
-                records.setdefault(actor, []).append(record)
-        return {first: [_row(actor, records[actor]) for actor in sorted(records)]}
+            for actor, records in self._records(body, first).items():
+                row, before = _row(actor, records), rows.get(actor)
+                rows[actor] = row if before is None else before.plus(row)
+        return {first: [rows[actor] for actor in sorted(rows)]}
+
+    def _records(self, body: bytes, day: date) -> Mapping[Actor, list[_Record]]:
+        """Return the records of a page by actor. Raises ApiShapeChanged."""
+        records: dict[Actor, list[_Record]] = {}
+        for number, record in enumerate(self._decode(body).data):
+            try:
+                actor = self._actor(record, day)
+            except ApiShapeChanged as error:
+                raise ApiShapeChanged(f"data[{number}].{error}") from None
+            records.setdefault(actor, []).append(record)
+        return records
 
     def _actor(self, record: _Record, requested: date) -> Actor:
         """Return who the record is about; raises ApiShapeChanged for a record of another day."""
@@ -143,28 +151,19 @@ def _row(actor: Actor, records: Sequence[_Record]) -> Row:
     ]
     models = [_model(model) for record in records for model in record.model_breakdown]
     sessions, added, removed, commits, pull_requests = map(sum, zip(*map(_COUNTS, records), strict=True))
-    return Row(actor, sessions, added, removed, commits, pull_requests, _by_name(tools), _by_name(models))
+    return Row(actor, sessions, added, removed, commits, pull_requests, by_name(tools), by_name(models))
 
 
 def _model(model: _Model) -> Model:
     tokens = model.tokens
     return Model(
-        model.model or "none",
+        intern(model.model or "none"),
         tokens.input,
         tokens.output,
         tokens.cache_read,
         tokens.cache_creation,
         model.estimated_cost.amount,
     )
-
-
-def _by_name(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Return the entries sorted by name, those of one name summed."""
-    found: dict[str, Entry] = {}
-    for entry in entries:
-        same = found.get(entry.name)
-        found[entry.name] = entry if same is None else same.plus(entry)
-    return tuple([found[name] for name in sorted(found)])
 
 
 class Usage:
@@ -174,10 +173,10 @@ class Usage:
         self.by_day: ByDay[usage_days.Day] = ByDay(usage_days.day_samples)
         self.users = users.Users(names, max_users)
 
-    def replace(self, day: date, old: Sequence[Row], new: Sequence[Row] | None) -> None:
+    def replace(self, day: date, old: Iterable[Row], new: Sequence[Row] | None) -> None:
         """Replace the rows of a day; None removes the day."""
         self.by_day.put(day, None if new is None else usage_days.day_sums(new))
-        self.users.replace(day, *differing(old, new or (), attrgetter("actor")))
+        self.users.replace(day, old, new or ())
 
     def changes(self, window: Window, read: Collection[date]) -> Changes:
         """Return the days and users that have changed, and the distinct users of the window."""

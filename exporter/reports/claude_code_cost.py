@@ -3,7 +3,7 @@
 anthropic_claude_code_user_cost_usd{user="ana@example.test",actor_type="user",model="claude-opus-5"} 41.2
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from operator import attrgetter
@@ -114,7 +114,7 @@ class Users:
         of = attrgetter("actor", "model")
         self._totals: Totals[Row, tuple[Actor, str]] = Totals(of, of, cents=attrgetter("cents"))
 
-    def replace(self, _day: date, old: Sequence[Row], new: Sequence[Row] | None) -> None:
+    def replace(self, _day: date, old: Iterable[Row], new: Sequence[Row] | None) -> None:
         """Replace the rows of a day; None removes the day. Raises an error for amounts that cannot be added up."""
         check((), (row.cents for row in new or ()))
         self._totals.replace(old, new or ())

@@ -4,7 +4,7 @@ anthropic_cost_usd{date="2026-11-20",model="claude-opus-5",cost_type="tokens",to
 anthropic_workspace_cost_usd{date="2026-11-20",workspace_id="default"} 55.1
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from operator import attrgetter
@@ -167,7 +167,7 @@ class Bill:
         self.by_day: ByDay[Day] = ByDay(day_samples)
         self._keys: Totals[Row, str] = Totals(_DIMENSIONS, attrgetter("more.api_key_id"), cents=_CENTS)
 
-    def replace(self, day: date, old: Sequence[Row], new: Sequence[Row] | None) -> None:
+    def replace(self, day: date, old: Iterable[Row], new: Sequence[Row] | None) -> None:
         """Replace the rows of a day; None removes the day."""
         self.by_day.put(day, None if new is None else day_sums(new))
         self._keys.replace(_known(old), _known(new or ()))
@@ -181,7 +181,7 @@ class Bill:
         return {**self.by_day.changes(), "keys": {"anthropic_api_key_cost_usd": costs}}
 
 
-def _known(rows: Sequence[Row]) -> list[Row]:
+def _known(rows: Iterable[Row]) -> list[Row]:
     """Return the rows of which the API key is known."""
     return [row for row in rows if row.more]
 

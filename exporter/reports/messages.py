@@ -222,7 +222,7 @@ class Usage:
         self.by_day: ByDay[Day] = ByDay(day_samples)
         self._keys: Totals[Row, tuple[str, str]] = Totals(DIMENSIONS, attrgetter("api_key_id", "model"), _TOKENS)
 
-    def replace(self, day: date, old: Sequence[Row], new: Sequence[Row] | None) -> None:
+    def replace(self, day: date, old: Iterable[Row], new: Sequence[Row] | None) -> None:
         """Replace the rows of a day; None removes the day."""
         sums = None if new is None else day_sums(new)
         self.by_day.put(day, sums)

@@ -6,7 +6,7 @@ report is one more `Source`.
 """
 
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -56,8 +56,8 @@ class Source(Protocol[Row]):
 class View(Protocol[_Row_contra]):
     """Sums of the days that are shown. Used from one thread at a time."""
 
-    def replace(self, day: date, old: Sequence[_Row_contra], new: Sequence[_Row_contra] | None) -> None:
-        """Replace the rows of a day; None removes the day."""
+    def replace(self, day: date, old: Iterable[_Row_contra], new: Sequence[_Row_contra] | None) -> None:
+        """Replace the rows of a day; None removes the day. `old` can be iterated once."""
 
     def changes(self, window: Window, read: Collection[date]) -> Changes:
         """Return what has changed since the last call. `read` are the days of the window whose rows are known."""
@@ -99,6 +99,10 @@ class Report(Generic[Row]):
         return self.sources.get(stored_format, self.source.name)
 
     @cached_property
+    def _row_decoder(self) -> "msgspec.json.Decoder[Row]":
+        return msgspec.json.Decoder(self.row)
+
+    @cached_property
     def _decoder(self) -> "msgspec.json.Decoder[list[Row]]":
         return msgspec.json.Decoder(list[self.row])  # type: ignore[name-defined]
 
@@ -110,6 +114,14 @@ class Report(Generic[Row]):
         """Return the rows that were packed. Raises ValueError for anything else."""
         try:
             return self._decoder.decode(zlib.decompress(stored))
+        except (zlib.error, RecursionError) as error:
+            raise ValueError(str(error)) from error
+
+    def each(self, stored: bytes) -> Iterator[Row]:
+        """Yield the rows that were packed one by one, so that they are not all in memory. Raises ValueError."""
+        try:
+            rows = msgspec.json.decode(zlib.decompress(stored), type=list[msgspec.Raw])
+            yield from map(self._row_decoder.decode, rows)
         except (zlib.error, RecursionError) as error:
             raise ValueError(str(error)) from error
 

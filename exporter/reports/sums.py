@@ -3,7 +3,7 @@
 A key is deleted with its last row. Counts are integers and money is `Decimal`, so subtraction is exact.
 """
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import reduce
@@ -25,7 +25,7 @@ class Group(Struct, array_like=True, gc=False):
     """The sums of the rows of one key; `cents` is exact."""
 
     rows: int
-    counts: list[int]
+    counts: tuple[int, ...]
     cents: Decimal = ZERO
 
 
@@ -49,7 +49,7 @@ def grouped(
     groups = {
         key: Group(
             len(found),
-            list(map(sum, zip(*map(counts, found), strict=True))),
+            tuple(map(sum, zip(*map(counts, found), strict=True))),
             total(map(cents, found)) if cents else ZERO,
         )
         for key, found in of_key.items()
@@ -63,11 +63,11 @@ def add(groups: MutableMapping[K, Group], key: K, counts: Sequence[int] = (), ce
     """Add a row to the group of its key."""
     group = groups.get(key)
     if group is None:
-        groups[key] = Group(1, list(counts), cents)
+        groups[key] = Group(1, tuple(counts), cents)
         return
     group.rows += 1
     if counts:
-        group.counts = [held + count for held, count in zip(group.counts, counts, strict=True)]
+        group.counts = tuple([held + count for held, count in zip(group.counts, counts, strict=True)])
     if cents is not ZERO:
         group.cents = _plus(group.cents, cents)
 
@@ -80,7 +80,7 @@ def subtract(groups: MutableMapping[K, Group], key: K, counts: Sequence[int] = (
         del groups[key]
         return
     if counts:
-        group.counts = [held - count for held, count in zip(group.counts, counts, strict=True)]
+        group.counts = tuple([held - count for held, count in zip(group.counts, counts, strict=True)])
     if cents is not ZERO:
         group.cents = _minus(group.cents, cents)
 
@@ -147,7 +147,7 @@ class Daily(Generic[Row, Sums]):
         self._sum_up = sum_up
         self.by_day = ByDay(samples)
 
-    def replace(self, day: date, _old: Sequence[Row], new: Sequence[Row] | None) -> None:
+    def replace(self, day: date, _old: Iterable[Row], new: Sequence[Row] | None) -> None:
         """Replace the rows of a day; None removes the day."""
         self.by_day.put(day, None if new is None else self._sum_up(new))
 
@@ -156,14 +156,16 @@ class Daily(Generic[Row, Sums]):
         return self.by_day.changes()
 
 
-def differing(old: Sequence[Row], new: Sequence[Row], key: Callable[[Row], object]) -> tuple[list[Row], list[Row]]:
-    """Return the rows to subtract and the rows to add. Keys are unique; equal rows are in neither list."""
-    if not old:
-        return [], list(new)
-    before = {key(row): row for row in old}
-    after = {key(row): row for row in new}
-    gone = [row for of, row in before.items() if after.get(of) != row]
-    return gone, [row for of, row in after.items() if before.get(of) != row]
+def gone(old: Iterable[Row], new: MutableMapping[K, Row], key: Callable[[Row], K]) -> Iterator[Row]:
+    """Yield the old rows that are not among the new ones, and delete from `new`, by key, those that have not changed.
+
+    Of the old rows one at a time is in memory.
+    """
+    for row in old:
+        if new.get(key(row)) == row:
+            del new[key(row)]
+        else:
+            yield row
 
 
 class Totals(Generic[Row, K]):
@@ -171,7 +173,7 @@ class Totals(Generic[Row, K]):
 
     def __init__(
         self,
-        identity: Callable[[Row], object],
+        identity: Callable[[Row], Hashable],
         key: Callable[[Row], K],
         counts: Callable[[Row], Sequence[int]] = _nothing,
         cents: Callable[[Row], Decimal] = lambda _: ZERO,
@@ -180,14 +182,15 @@ class Totals(Generic[Row, K]):
         self._groups: dict[K, Group] = {}
         self._changed = False
 
-    def replace(self, old: Sequence[Row], new: Sequence[Row]) -> None:
+    def replace(self, old: Iterable[Row], new: Iterable[Row]) -> None:
         """Replace the rows of a day."""
-        gone, come = differing(old, new, self._identity)
-        self._changed |= bool(gone or come)
-        for row in come:
-            add(self._groups, self._key(row), self._counts(row), self._cents(row))
-        for row in gone:
+        come = {self._identity(row): row for row in new}
+        for row in gone(old, come, self._identity):
+            self._changed = True
             subtract(self._groups, self._key(row), self._counts(row), self._cents(row))
+        self._changed |= bool(come)
+        for row in come.values():
+            add(self._groups, self._key(row), self._counts(row), self._cents(row))
 
     def changes(self, *, always: bool = False) -> list[tuple[K, Group]] | None:
         """Return all groups, sorted by key, or None if nothing has changed since the last call."""

@@ -1,7 +1,8 @@
 """The rows of Claude Code's usage: one for each actor and UTC day. Money is in cents."""
 
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -63,3 +64,28 @@ class Row(Struct, frozen=True, array_like=True, gc=False):
     pull_requests: Count
     tools: tuple[Tool, ...] = ()
     models: tuple[Model, ...] = ()
+
+    def plus(self, other: "Row") -> "Row":
+        """Return the sum with other records of the same actor and day."""
+        return Row(
+            self.actor,
+            self.sessions + other.sessions,
+            self.lines_added + other.lines_added,
+            self.lines_removed + other.lines_removed,
+            self.commits + other.commits,
+            self.pull_requests + other.pull_requests,
+            by_name((*self.tools, *other.tools)),
+            by_name((*self.models, *other.models)),
+        )
+
+
+Entry = TypeVar("Entry", Tool, Model)
+
+
+def by_name(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Return the entries sorted by name, those of one name summed."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        same = found.get(entry.name)
+        found[entry.name] = entry if same is None else same.plus(entry)
+    return tuple([found[name] for name in sorted(found)])

@@ -8,16 +8,19 @@ what the window holds.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import reduce
+from heapq import nsmallest
+from operator import attrgetter, or_
 
 from msgspec import Struct
 
 from exporter.model import Family, Sample, Samples, Window, dollars, timestamp
 from exporter.reports.names import Names
 from exporter.reports.report import Changes
-from exporter.reports.sums import Group, add, by_key, merge, subtract, total
+from exporter.reports.sums import Group, add, by_key, gone, subtract, total
 from exporter.reports.usage_rows import TOKEN_TYPES, Actor, Row
 
 _CC = "Source: usage_report/claude_code"
@@ -138,15 +141,8 @@ class User(Struct, array_like=True):
             self.cache_creation += sign * model.cache_creation
             change_model(self.models, model.name, (), model.cents)
 
-    def absorb(self, other: "User") -> None:
-        """Add the sums of another user, so that several users are shown as one."""
-        self.dates |= other.dates
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        merge(self.models, other.models)
 
-
-_COUNTS = tuple(name for name in User.__struct_fields__ if name not in ("dates", "models"))
+_DATES, *_COUNTS = map(attrgetter, User.__struct_fields__[:-1])
 
 
 class Users:
@@ -162,16 +158,17 @@ class Users:
         self._named: set[Actor] = set()
         self._rest: set[Actor] = set()
 
-    def replace(self, day: date, gone: Iterable[Row], come: Iterable[Row]) -> None:
-        """Subtract rows of a day and add others; a user without a day left is deleted."""
+    def replace(self, day: date, old: Iterable[Row], new: Iterable[Row]) -> None:
+        """Subtract the rows of a day that are gone and add the new ones; a user without a day left is deleted."""
         bit = self._bit(day)
         without_day = set()
-        for row in gone:
+        come = {row.actor: row for row in new}
+        for row in gone(old, come, attrgetter("actor")):
             user = self.sums[row.actor]
             user.dates &= ~bit
             user.change(row, -1)
             without_day.add(row.actor)
-        for row in come:
+        for row in come.values():
             user = self.sums.get(row.actor) or self.sums.setdefault(row.actor, User())
             user.dates |= bit
             user.change(row, 1)
@@ -210,7 +207,10 @@ class Users:
         types = sorted({*KNOWN_ACTOR_TYPES, *(actor.actor_type for actor in self.sums)})
         lengths = {"anthropic_claude_code_active_users": window.days, **DISTINCT_DAYS}
         spans = {name: Window(window.last, min(days, window.days)) for name, days in lengths.items()}
-        samples: dict[str, list[Sample]] = {name: self._active(span, types, read) for name, span in spans.items()}
+        newest = Counter((actor.actor_type, user.dates.bit_length()) for actor, user in self.sums.items())
+        samples: dict[str, list[Sample]] = {
+            name: self._active(newest, span, types, read) for name, span in spans.items()
+        }
         hidden = len(self.sums) - len(self._named) if self._names.shown else 0
         return {**samples, FOLDED.name: [((), hidden)]}
 
@@ -224,9 +224,13 @@ class Users:
         counts = Counter(actor.actor_type for actor in self.sums if self.dates(actor, span))
         return dict.fromkeys(KNOWN_ACTOR_TYPES, 0) | counts
 
-    def _active(self, window: Window, types: list[str], read: Collection[date]) -> list[Sample]:
-        oldest = (window.first - self.base).days
-        active = Counter(actor.actor_type for actor, user in self.sums.items() if user.dates.bit_length() > oldest)
+    def _active(
+        self, newest: Mapping[tuple[str, int], int], window: Window, types: list[str], read: Collection[date]
+    ) -> list[Sample]:
+        """Return the number of users whose newest day is in the window; `newest` counts them by the bit of that day."""
+        oldest, active = (window.first - self.base).days, Counter[str]()
+        for (actor_type, bits), number in newest.items():
+            active[actor_type] += number if bits > oldest else 0
         complete = all(day in read for day in window.dates())  # a day that was not read is not zero
         return [((actor_type,), active[actor_type]) for actor_type in types if active[actor_type] or complete]
 
@@ -267,13 +271,29 @@ def folded(users: Mapping[Actor, User], limit: int) -> tuple[set[Actor], dict[Ac
     """
     if len(users) <= limit:
         return set(users), {}
-    ranked = sorted(users, key=lambda actor: (-users[actor].cents, actor))
-    named = {actor for actor in ranked[:limit] if actor.name != OTHER}
-    rest: dict[Actor, User] = {}
-    for actor in ranked:
+    ranked = nsmallest(limit, users, key=lambda actor: (-users[actor].cents, actor))
+    named = {actor for actor in ranked if actor.name != OTHER}
+    rest: dict[str, list[User]] = {}
+    for actor, user in users.items():
         if actor not in named:
-            rest.setdefault(Actor(actor.actor_type, OTHER), User()).absorb(users[actor])
-    return named, rest
+            rest.setdefault(actor.actor_type, []).append(user)
+    return named, {Actor(actor_type, OTHER): combined(of_type) for actor_type, of_type in rest.items()}
+
+
+def combined(users: Sequence[User]) -> User:
+    """Return the sums of several users, who are shown as one."""
+    groups: dict[str, list[Group]] = {}
+    for user in users:
+        for model, group in user.models.items():
+            groups.setdefault(model, []).append(group)
+    counts = [sum(map(count, users)) for count in _COUNTS]
+    result = User(reduce(or_, map(_DATES, users)), *counts)
+    result.models = {model: _merged(found) for model, found in groups.items()}
+    return result
+
+
+def _merged(groups: Sequence[Group]) -> Group:
+    return Group(sum([group.rows for group in groups]), (), total([group.cents for group in groups]))
 
 
 def _piece(actor: Actor) -> str:

@@ -64,7 +64,7 @@ async def test_a_refresh_in_which_today_changed_costs_today(
     api.organization.restate(TODAY, 2)
     users_of_today = {str(record["actor"]) for record in api.organization.claude_code_records(TODAY, api.time.now())}
     requests, statements, rendered = len(api.log), Statements(exporter.store), pieces(exporter)
-    parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
+    parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "each")
     await exporter.scrape_later()
     assert len(api.log) - requests <= WARM_REQUESTS
     assert (parsed.number, decoded.number) == (1, 1)

@@ -15,6 +15,7 @@ from exporter.days.ledger import Ledger
 from exporter.days.store import Entry, Store, rows_digest
 from exporter.model import Window
 from exporter.reports import listings, reports
+from tests import stored_sums
 from tests.bodies import ANA, BO, CI, TODAY, day, message, model, record, result, take_cost, take_messages, take_usage
 
 WINDOW = Window(TODAY, 5)
@@ -143,7 +144,7 @@ def paths(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # no
     return [*([path] if path else []), *(deep for key, value in inner for deep in paths(value, (*path, key)))]
 
 
-SUMS = json.loads(filled().note("sums of claude_code") or "")
+SUMS = stored_sums.parts(filled().note(stored_sums.NAME))
 PLACES = [path for path in paths(SUMS) if path[0] == 2]
 
 
@@ -160,5 +161,5 @@ def test_any_change_in_stored_sums_never_stops_a_start_or_a_midnight(place: tupl
     else:
         parent[place[-1]] = value
     store = filled()
-    store.put_note("sums of claude_code", json.dumps(note))
+    store.put_note(stored_sums.NAME, stored_sums.note(*note))
     assert lives(store) == 15

@@ -41,7 +41,7 @@ def test_groups_are_the_sums_of_their_rows_however_they_came(rows: list[Entry], 
     for key, group in groups.items():
         of_key = [row for row in rows if row[0] == key]
         assert group.rows == len(of_key)
-        assert group.counts == [sum(row[1][column] for row in of_key) for column in (0, 1)]
+        assert group.counts == tuple(sum(row[1][column] for row in of_key) for column in (0, 1))
         assert Fraction(group.cents) == exact([row[2] for row in of_key])
     assert groups.keys() == {row[0] for row in rows}
     assert Fraction(total(row[2] for row in rows)) == exact([row[2] for row in rows])

@@ -77,7 +77,7 @@ def test_models_are_filtered() -> None:
 
 def found(uses: dict[Use, Tokens], **dollars: float) -> ApiTokens:
     """Return the tokens of one day."""
-    return ApiTokens(Coverage(1, 1), {use: Group(1, list(of)) for use, of in uses.items()}, dollars)
+    return ApiTokens(Coverage(1, 1), {use: Group(1, tuple(of)) for use, of in uses.items()}, dollars)
 
 
 def test_caching_that_cost_more_than_it_saved() -> None:

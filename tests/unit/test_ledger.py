@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -18,6 +17,7 @@ from exporter.model import Window
 from exporter.reports import claude_code
 from exporter.reports.directory import Directory
 from exporter.reports.names import Names
+from tests import stored_sums
 from tests.bodies import ANA, BO, NOW, TODAY, answer, bucket, day, model, page, record, result, take_cost, take_usage
 from tests.statements import Statements
 
@@ -26,7 +26,7 @@ WINDOW = Window(TODAY, 7)
 HOUR = timedelta(hours=1)
 ALWAYS = 3
 """Pieces that are rendered for every page: distinct users, names, health."""
-SUMS = "sums of claude_code"
+SUMS = stored_sums.NAME
 
 
 @pytest.fixture
@@ -375,8 +375,7 @@ class TestStoredSums:
 
     def digests(self, store: Store) -> dict[str, str]:
         """Return the digests of the days in the stored sums."""
-        note: tuple[str, dict[str, str], object] = msgspec.json.decode(store.note(SUMS) or "")
-        return note[1]
+        return dict(stored_sums.parts(store.note(SUMS))[1])
 
     def added_up(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """Return the days that a start reads."""
@@ -450,18 +449,22 @@ class TestStoredSums:
         ledger.prune(WINDOW)
         assert self.digests(kept)[str(day(5))] == kept.entries("claude_code")[day(5)].rows_digest
 
-    @pytest.mark.parametrize("text", ["", "{", "[]", '["1", {}, {}]', '["1", {"no date": ""}, {}]'])
+    @pytest.mark.parametrize(
+        "text", ["", "{", "[]", '["1", {}]', '["1", {"no date": ""}]', "{head}\nA", "{head}\nAAAA"]
+    )
     def test_are_not_used_when_they_are_damaged(self, kept: Store, text: str) -> None:
         """The days are added up again."""
-        kept.put_note(SUMS, text)
+        head, _, _ = (kept.note(SUMS) or "").partition("\n")
+        kept.put_note(SUMS, text.replace("{head}", head))
         assert shown(started(kept)) == fresh(kept)
 
     def test_that_are_short_of_a_day_are_not_used(self, kept: Store) -> None:
         """One is on disk no more, or the sums are of others than they say."""
-        note = msgspec.json.decode(kept.note(SUMS) or "")
-        kept.put_note(SUMS, msgspec.json.encode((note[0], note[1], {**note[2], "days": {}})).decode())
+        note = kept.note(SUMS) or ""
+        form, digests, sums = stored_sums.parts(kept.note(SUMS))
+        kept.put_note(SUMS, stored_sums.note(form, digests, {**sums, "days": {}}))
         assert shown(started(kept)) == fresh(kept)
-        kept.put_note(SUMS, msgspec.json.encode(note).decode())
+        kept.put_note(SUMS, note)
         kept._entries["claude_code"].pop(day(4))
         assert shown(started(kept)) == fresh(kept)
         assert not [line for line in fresh(kept) if f'sessions{{date="{day(4)}"' in line]
@@ -469,12 +472,12 @@ class TestStoredSums:
     @pytest.mark.parametrize("step", ["start", "restated", "stored", "midnight"])
     def test_that_do_not_fit_are_dropped(self, kept: Store, step: str) -> None:
         """However late it shows: one line, and the days are added up again."""
-        form, digests, sums = msgspec.json.decode(kept.note(SUMS) or "")
+        form, digests, sums = stored_sums.parts(kept.note(SUMS))
         if step == "start":
             next(iter(sums["days"].values()))["models"]["opus"][1] = [1]
         else:
             sums["users"] = [user for user in sums["users"] if user[0] != list(BO)]
-        kept.put_note(SUMS, msgspec.json.encode((form, digests, sums)).decode())
+        kept.put_note(SUMS, stored_sums.note(form, digests, sums))
         ledger = started(kept)
         window = {"midnight": Window(TODAY + timedelta(days=2), 7), "stored": Window(day(4), 7)}.get(step, WINDOW)
         with capture_logs() as lines:
