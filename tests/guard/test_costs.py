@@ -49,7 +49,7 @@ async def test_a_refresh_in_which_nothing_changed_is_a_few_requests_and_their_di
 ) -> None:
     """No page of usage is parsed, no row of it is stored or decoded, and no piece of a day or a user is rendered."""
     requests, statements, rendered = len(api.log), Statements(exporter.store), pieces(exporter)
-    parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "unpack")
+    parsed, decoded = Calls(monkeypatch, ClaudeCodeUsage, "read"), Calls(monkeypatch, Report, "each")
     await exporter.scrape_later()
     assert len(api.log) - requests <= WARM_REQUESTS
     assert (parsed.number, decoded.number) == (0, 0)
@@ -87,7 +87,7 @@ async def test_a_start_adds_up_the_days_that_are_not_settled_and_no_others(
 ) -> None:
     """Today and yesterday; the sums of the others were stored."""
     exporter.store.close()
-    decoded = Calls(monkeypatch, Report, "unpack")
+    decoded = Calls(monkeypatch, Report, "each")
     async with api.exporter(tmp_path / "data", MovableTime()) as again:
         assert decoded.number == 2
         assert (
