@@ -23,7 +23,7 @@ from exporter.exposition.pieces import Page, Pieces
 from exporter.model import DAY, Window
 from exporter.reports import health
 from exporter.reports.health import ReportHealth
-from exporter.reports.report import KeepsSums, Listing, Report
+from exporter.reports.report import STEP, KeepsSums, Listing, Report
 
 SETTLED = 2 * DAY
 """The age from which a day rarely changes: the API restates a day for about 30 hours."""
@@ -99,6 +99,8 @@ class Ledger:
             else:
                 self._drop_other_sources(report)
                 self._put(report, day, rows, answer, read_at)
+                while rows:  # to free all rows of a large day at once would hold the interpreter
+                    del rows[-STEP:]
         return unreadable
 
     def _drop_other_sources(self, report: Report[Any]) -> None:
