@@ -87,7 +87,7 @@ def fetches(
         ranges = _stretched(_ranges(urgent, longest), old, longest)
         left = [day for day in old if not any(first <= day <= last for first, last in ranges)]
         planned += [Fetch(report, *days) for days in ranges]
-        extra += [Fetch(report, *days) for days in (_ranges(left, longest) if longest > 1 else zip(left, left))]  # noqa: B905 - one list
+        extra += [Fetch(report, *days) for days in (_ranges(left, longest, ranges) if longest > 1 else zip(left, left))]  # noqa: B905 - one list
 
     def failed(fetch: Fetch) -> int:
         return failures(fetch.report, fetch.last)
@@ -119,11 +119,15 @@ def _interval(age: int) -> timedelta:
     return timedelta(hours=1) if age < HOURLY_DAYS else timedelta(days=1)
 
 
-def _ranges(days: Iterable[date], longest: int) -> list[Range]:
-    """Return ranges of at most `longest` days that cover all days, newest first; each begins and ends with one."""
+def _ranges(days: Iterable[date], longest: int, others: Iterable[Range] = ()) -> list[Range]:
+    """Return ranges of at most `longest` days that cover all days, newest first; each begins and ends with one.
+
+    They hold no day of `others`, which hold none of the days.
+    """
     ranges: list[Range] = []
     for day in sorted(days, reverse=True):
-        if ranges and (ranges[-1][1] - day).days < longest:
+        apart = ranges and any(day < first < ranges[-1][0] for first, _ in others)
+        if ranges and not apart and (ranges[-1][1] - day).days < longest:
             ranges[-1] = (day, ranges[-1][1])
         else:
             ranges.append((day, day))

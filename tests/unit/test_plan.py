@@ -100,6 +100,13 @@ def test_a_warm_refresh_is_four_requests_with_the_oldest_settled_days() -> None:
     assert fetches(Window(TODAY, 90), DAYS_PER_REQUEST, stored, NOW, recent=True) == [bills(1, 0), *usage(0, 1, 9)]
 
 
+def test_no_day_is_requested_twice() -> None:
+    """Settled days on both sides of days that were never read are two requests, of which the first is made now."""
+    stored = {"usage": read_at(range(71)), "bills": read_at([61, 70], NOW - timedelta(days=2))}
+    planned = fetches(Window(TODAY, 71), DAYS_PER_REQUEST, stored, NOW, recent=False)
+    assert planned == [bills(30, 0), bills(60, 31), bills(69, 62), bills(61, 61)]
+
+
 def test_nothing_is_fetched_between_scrapes_when_nothing_is_due() -> None:
     """A tick then makes no request."""
     assert fetches(Window(TODAY, 90), DAYS_PER_REQUEST, both(range(90)), NOW, recent=False) == []
