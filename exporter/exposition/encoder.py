@@ -7,14 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
-import msgspec
-
 from exporter.model import Family, Sample
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _MAX_PLAIN = 6
-_FINE = 1e-4
-"""Below it Python prints an exponent, in another form than msgspec."""
 _BIG = 10**_MAX_PLAIN
 """From here on Go prints an exponent."""
 _EXACT = 10**15
@@ -41,11 +37,15 @@ def encode(family: Family, samples: Iterable[Sample]) -> bytes:
 
 def lines(family: Family, samples: list[Sample]) -> list[str]:
     """Return a line for each sample. Raises ValueError as `encode` does."""
-    before = _label_sets(family)
-    texts = [before[values] for values, _ in samples]
-    if len(set(texts)) < len(texts):  # equal texts are equal label sets, and their hashes are cached
+    if len({values for values, _ in samples}) < len(samples):
         raise ValueError(_problem(family, [values for values, _ in samples]))
-    return [f"{text}{number}\n" for text, number in zip(texts, _numbers([of for _, of in samples]), strict=True)]
+    before = _label_sets(family)
+    return [
+        f"{before[values]}{number}.0\n"
+        if type(number) is int and -_BIG < number < _BIG
+        else f"{before[values]}{_number(number)}\n"
+        for values, number in samples
+    ]
 
 
 class _LabelSets(dict[tuple[str, ...], str]):
@@ -72,23 +72,18 @@ def _label_sets(family: Family) -> _LabelSets:
     return _LabelSets(family)
 
 
-def _numbers(values: list[int | float]) -> list[str]:
-    """Return numbers as Go and prometheus-client print them. Most of them are printed by msgspec, all at once."""
-    printed = msgspec.json.encode(values).decode()[1:-1].split(",")
-    return [
-        text
-        if type(value) is float and _FINE <= value < _BIG
-        else f"{text}.0"
-        if type(value) is int and -_BIG < value < _BIG
-        else f"{text[0]}.{rest}{_EXPONENTS[len(text)]}"  # most counts of tokens
-        if type(value) is int and 0 < value < _EXACT and (rest := text[1:].rstrip("0"))
-        else _number(float(value))
-        for text, value in zip(printed, values, strict=False)  # no values are one empty text
-    ]
-
-
 def _number(value: float) -> str:
-    text = repr(value)
+    return repr(float(value)) if -_BIG < value < _BIG else _big(value)
+
+
+def _big(value: float) -> str:
+    """Return a number of a million or more as Go and prometheus-client print it: 1.234567e+06."""
+    if type(value) is int and 0 < value < _EXACT:
+        digits = str(value)  # the common case: counts of tokens
+        mantissa = digits.rstrip("0")
+        fraction = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
+        return f"{mantissa[0]}{fraction}{_EXPONENTS[len(digits)]}"
+    text = repr(float(value))
     point = text.find(".")
     if value > 0 and point > _MAX_PLAIN:
         mantissa = f"{text[0]}.{text[1:point]}{text[point + 1 :]}".rstrip("0.")
