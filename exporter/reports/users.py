@@ -208,9 +208,7 @@ class Users:
         lengths = {"anthropic_claude_code_active_users": window.days, **DISTINCT_DAYS}
         spans = {name: Window(window.last, min(days, window.days)) for name, days in lengths.items()}
         newest = Counter((actor.actor_type, user.dates.bit_length()) for actor, user in self.sums.items())
-        samples: dict[str, list[Sample]] = {
-            name: self._active(newest, span, types, read) for name, span in spans.items()
-        }
+        samples: dict[str, list[Sample]] = {name: self._active(newest, of, types, read) for name, of in spans.items()}
         hidden = len(self.sums) - len(self._named) if self._names.shown else 0
         return {**samples, FOLDED.name: [((), hidden)]}
 
