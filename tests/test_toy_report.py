@@ -43,8 +43,8 @@ class Weather:
 
     def read(self, bodies: Sequence[bytes], first: date, last: date) -> dict[date, list[Any]]:
         """Return the rows of each day."""
-        rows = [Row("Oslo", msgspec.json.decode(bodies[0])["snow"])]
-        return {first + DAY * number: rows for number in range((last - first).days + 1)}
+        row = Row("Oslo", msgspec.json.decode(bodies[0])["snow"])
+        return {first + DAY * number: [row] for number in range((last - first).days + 1)}
 
 
 @pytest.mark.anyio

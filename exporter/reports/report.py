@@ -52,7 +52,10 @@ class Source(Protocol[Row]):
         """Return the answer for the days from `first` to `last`, both included. Raises ApiError."""
 
     def read(self, bodies: Sequence[bytes], first: date, last: date) -> Days[Row]:
-        """Return the rows of each day, in a fixed order. Raises ApiShapeChanged when no day can be read."""
+        """Return the rows of each day, in a fixed order, in a list of its own, which the caller empties.
+
+        Raises ApiShapeChanged when no day can be read.
+        """
 
 
 class View(Protocol[_Row_contra]):
