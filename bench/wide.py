@@ -21,7 +21,7 @@ IN_PROMETHEUS = 90
 """The window whose page Prometheus scrapes: that of 365 days takes more memory than a small machine has."""
 SCRAPES = 10
 DROPPED = "anthropic_workspace_tokens|anthropic_api_key_tokens"
-"""What no panel and no alert of ours uses, as docs/explanation/scaling.md says."""
+"""The families that docs/explanation/scaling.md lets Prometheus drop."""
 ON_DISK = Wide(workspaces=20, models=10, days=30, users=50, keys=20)
 """A smaller page, of which two hours are written as a block."""
 SCRAPES_OF_A_BLOCK = 120

@@ -14,16 +14,28 @@ from exporter.api.bodies import Decoder, Text
 from exporter.api.paging import Answer, Getter, Request, pages
 from exporter.errors import ApiShapeChanged
 from exporter.model import DAY, midnight
-from exporter.reports.buckets import day_of
+from exporter.reports.buckets import DAYS_PER_REQUEST, day_of
 from exporter.reports.report import Days
 from exporter.reports.workspaces import Workspaces
 
 NAME = "analytics"
-MISSING_FOR = timedelta()
 EARLIEST = date(2026, 1, 1)
 """The first day that `/analytics/*` knows (types of the SDK)."""
 BETA = {"anthropic-beta": "analytics-usage-cost-2026-08-24"}
 Row = TypeVar("Row")
+
+
+class Beta:
+    """What every source of `/analytics/*` has: up to 31 days per request, and a setting that turns it off."""
+
+    name = NAME
+    missing_for = timedelta()
+    revision = 1
+    days_per_request = DAYS_PER_REQUEST
+
+    def __init__(self, other_source: str) -> None:
+        """Name the setting that reads the other source, such as `EXPORTER_COST_SOURCE=cost_report`."""
+        self.if_missing = f"Its source is a beta, which may not be enabled for this organisation: set {other_source}."
 
 
 class _Page(Struct):

@@ -15,7 +15,7 @@ from exporter.api.bodies import Decoder, Money, Text
 from exporter.api.paging import Answer, Getter, Request
 from exporter.errors import ApiShapeChanged
 from exporter.model import EXACT, ZERO, Family, Samples, Window, dollars
-from exporter.reports import analytics, buckets
+from exporter.reports import analytics
 from exporter.reports.names import Names
 from exporter.reports.report import Changes, Days, Report
 from exporter.reports.sums import Totals, by_key, check, grouped
@@ -48,19 +48,13 @@ class _Result(analytics.Bounds):
     cost: Money
 
 
-class AnalyticsClaudeCodeCost:
-    """`/analytics/cost` of the product Claude Code, grouped by actor and model: up to 31 days per request."""
+class AnalyticsClaudeCodeCost(analytics.Beta):
+    """`/analytics/cost` of the product Claude Code, grouped by actor and model."""
 
-    name = analytics.NAME
-    if_missing = (
-        "Its source is a beta, which may not be enabled for this organisation: set EXPORTER_COST_SOURCE=cost_report."
-    )
-    missing_for = analytics.MISSING_FOR
-    revision = 1
-    days_per_request = buckets.DAYS_PER_REQUEST
     _decode = Decoder(_Result)
 
     def __init__(self, names: Names) -> None:
+        super().__init__("EXPORTER_COST_SOURCE=cost_report")
         self._names = names
 
     def request(self, first: date, last: date) -> Request:

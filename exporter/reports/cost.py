@@ -4,7 +4,7 @@ anthropic_cost_usd{date="2026-11-20",model="claude-opus-5",cost_type="tokens",to
 anthropic_workspace_cost_usd{date="2026-11-20",workspace_id="default"} 55.1
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from operator import attrgetter
@@ -14,10 +14,10 @@ from msgspec import Struct
 from exporter.api.bodies import Decoder, Money, Text
 from exporter.api.paging import Answer, Getter, Request, pages
 from exporter.errors import ApiShapeChanged
-from exporter.model import DAY, Family, Samples, Window, dollars
+from exporter.model import DAY, Family, Samples, dollars
 from exporter.reports import buckets
 from exporter.reports.report import Changes, Report
-from exporter.reports.sums import ByDay, Group, Totals, by_key, grouped
+from exporter.reports.sums import Daily, Group, Totals, by_key, grouped
 
 NAME = "cost"
 SOURCES = {"1 cost_report": "cost_report", "1 analytics": "analytics"}
@@ -160,25 +160,25 @@ def _by_name(label: str, groups: Mapping[str, Group]) -> list[tuple[tuple[str, .
     return [((label, name), dollars(group.cents)) for name, group in by_key(groups)]
 
 
-class Bill:
+class Bill(Daily[Row, Day]):
     """The view: totals by day, and by API key over the days that are shown."""
 
     def __init__(self) -> None:
-        self.by_day: ByDay[Day] = ByDay(day_samples)
+        super().__init__(day_sums, day_samples)
         self._keys: Totals[Row, str] = Totals(_DIMENSIONS, attrgetter("more.api_key_id"), cents=_CENTS)
 
     def replace(self, day: date, old: Iterable[Row], new: Sequence[Row] | None) -> None:
         """Replace the rows of a day; None removes the day."""
-        self.by_day.put(day, None if new is None else day_sums(new))
+        super().replace(day, old, new)
         self._keys.replace(_known(old), _known(new or ()))
 
-    def changes(self, _window: Window, _read: Collection[date]) -> Changes:
+    def changes(self, *_: object) -> Changes:
         """Return the days that have changed since the last call, and the keys if one of them has."""
         keys = self._keys.changes()
         if keys is None:
-            return self.by_day.changes()
+            return super().changes()
         costs = [((key,), dollars(group.cents)) for key, group in keys]
-        return {**self.by_day.changes(), "keys": {"anthropic_api_key_cost_usd": costs}}
+        return {**super().changes(), "keys": {"anthropic_api_key_cost_usd": costs}}
 
 
 def _known(rows: Iterable[Row]) -> list[Row]:

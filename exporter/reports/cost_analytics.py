@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from exporter.api.bodies import Decoder, ListedMoney, Text
 from exporter.api.paging import Answer, Getter, Request
-from exporter.reports import analytics, buckets, cost
+from exporter.reports import analytics, cost
 from exporter.reports.cost import ByAnalytics, Row
 from exporter.reports.report import Days, Report
 from exporter.reports.sums import by_key, grouped
@@ -31,19 +31,13 @@ class _Result(analytics.Bounds):
     cost: ListedMoney
 
 
-class AnalyticsCost:
-    """`/analytics/cost`, grouped by the dimensions of a row: up to 31 days per request."""
+class AnalyticsCost(analytics.Beta):
+    """`/analytics/cost`, grouped by the dimensions of a row."""
 
-    name = analytics.NAME
-    if_missing = (
-        "Its source is a beta, which may not be enabled for this organisation: set EXPORTER_COST_SOURCE=cost_report."
-    )
-    missing_for = analytics.MISSING_FOR
-    revision = 1
-    days_per_request = buckets.DAYS_PER_REQUEST
     _decode = Decoder(_Result)
 
     def __init__(self, workspaces: Workspaces) -> None:
+        super().__init__("EXPORTER_COST_SOURCE=cost_report")
         self._workspaces = workspaces
 
     def request(self, first: date, last: date) -> Request:

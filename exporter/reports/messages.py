@@ -6,7 +6,7 @@ anthropic_tokens{date="2026-11-20",model="claude-opus-5",token_type="output_toke
 anthropic_api_key_tokens{api_key_id="none",model="claude-sonnet-5",token_type="uncached_input_tokens"} 90000
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from typing import TypeVar
@@ -16,11 +16,11 @@ from msgspec import Struct
 from exporter.api.bodies import Count, Decoder, Text
 from exporter.api.paging import Answer, Getter, Request, pages
 from exporter.errors import ApiShapeChanged
-from exporter.model import DAY, Family, Samples, Window
+from exporter.model import DAY, Family, Samples
 from exporter.reports import buckets
 from exporter.reports.report import Changes, Report
 from exporter.reports.report import Count as StoredCount
-from exporter.reports.sums import ByDay, Group, Totals, by_key, check, grouped
+from exporter.reports.sums import Daily, Group, Totals, by_key, check, grouped
 
 NAME = "messages"
 SOURCES = {"1 usage_report": "usage_report", "1 analytics": "analytics"}
@@ -215,26 +215,25 @@ def _by_type(groups: Iterable[tuple[K, Group]]) -> Iterator[tuple[K, str, int]]:
             yield key, token_type, count
 
 
-class Usage:
+class Usage(Daily[Row, Day]):
     """The view: totals by day, and tokens by API key over the days that are shown."""
 
     def __init__(self) -> None:
-        self.by_day: ByDay[Day] = ByDay(day_samples)
+        super().__init__(day_sums, day_samples)
         self._keys: Totals[Row, tuple[str, str]] = Totals(DIMENSIONS, attrgetter("api_key_id", "model"), _TOKENS)
 
     def replace(self, day: date, old: Iterable[Row], new: Sequence[Row] | None) -> None:
         """Replace the rows of a day; None removes the day."""
-        sums = None if new is None else day_sums(new)
-        self.by_day.put(day, sums)
+        super().replace(day, old, new)
         self._keys.replace(old, new or ())
 
-    def changes(self, _window: Window, _read: Collection[date]) -> Changes:
+    def changes(self, *_: object) -> Changes:
         """Return the days that have changed since the last call, and the keys if one of them has."""
         keys = self._keys.changes()
         if keys is None:
-            return self.by_day.changes()
+            return super().changes()
         tokens = [((*key, token_type), count) for key, token_type, count in _by_type(keys)]
-        return {**self.by_day.changes(), "keys": {"anthropic_api_key_tokens": tokens}}
+        return {**super().changes(), "keys": {"anthropic_api_key_tokens": tokens}}
 
 
 def report() -> Report[Row]:

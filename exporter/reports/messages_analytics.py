@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from exporter.api.bodies import Count, Decoder, Text
 from exporter.api.paging import Answer, Getter, Request
-from exporter.reports import analytics, buckets, messages
+from exporter.reports import analytics, messages
 from exporter.reports.messages import Row, Tokens, counts
 from exporter.reports.report import Days, Report
 from exporter.reports.sums import by_key, grouped
@@ -33,19 +33,13 @@ class _Result(analytics.Bounds):
     usage: _Usage
 
 
-class AnalyticsUsage:
-    """`/analytics/usage`, grouped by the dimensions of a row and by product: up to 31 days per request."""
+class AnalyticsUsage(analytics.Beta):
+    """`/analytics/usage`, grouped by the dimensions of a row and by product."""
 
-    name = analytics.NAME
-    if_missing = (
-        "Its source is a beta, which may not be enabled for this organisation: set EXPORTER_USAGE_SOURCE=usage_report."
-    )
-    missing_for = analytics.MISSING_FOR
-    revision = 1
-    days_per_request = buckets.DAYS_PER_REQUEST
     _decode = Decoder(_Result)
 
     def __init__(self, workspaces: Workspaces) -> None:
+        super().__init__("EXPORTER_USAGE_SOURCE=usage_report")
         self._workspaces = workspaces
 
     def request(self, first: date, last: date) -> Request:

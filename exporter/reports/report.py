@@ -39,8 +39,9 @@ class Source(Protocol[Row]):
     name: str
     """The value of the label `source`, and of the setting that chooses between sources."""
     if_missing: str
-    """What to do when the API answers that there is no such report, and how long it must have answered so."""
+    """What the reader can do when the API answers that there is no such report."""
     missing_for: timedelta
+    """For how long it must have answered so before the log says that; zero for a beta, which may be turned off."""
     revision: int
     """Raise it when `read` was wrong: stored days of a lower revision are fetched again and stay shown meanwhile."""
     days_per_request: int

@@ -147,11 +147,11 @@ class Daily(Generic[Row, Sums]):
         self._sum_up = sum_up
         self.by_day = ByDay(samples)
 
-    def replace(self, day: date, _old: Iterable[Row], new: Sequence[Row] | None) -> None:
+    def replace(self, day: date, old: Iterable[Row], new: Sequence[Row] | None) -> None:  # noqa: ARG002 - as of any view
         """Replace the rows of a day; None removes the day."""
         self.by_day.put(day, None if new is None else self._sum_up(new))
 
-    def changes(self, *_: object) -> dict[str, Samples | None]:
+    def changes(self, *_: object) -> Mapping[str, Samples | None]:
         """Return the days that have changed since the last call."""
         return self.by_day.changes()
 
