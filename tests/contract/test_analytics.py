@@ -94,6 +94,9 @@ def test_a_sample_of_the_bill_by_actor() -> None:
         (("user", "ana@example.test"), Decimal("1830.125000")),
         (("user", "none"), Decimal("12.000000")),
     ]
+    gone = {"type": "user_actor", "email_address": "ana@example.test", "deleted": True}
+    (deleted,) = read("claude_code_cost", page(row(actor=gone)))[DAY]
+    assert deleted.actor == ("user", "none")
     day = date(2026, 11, 20)
     beta: Any = report("claude_code_cost").source.read([body("analytics_cost_new_beta")], day, day)[day]
     assert [tuple(one.actor) for one in beta] == [

@@ -75,6 +75,8 @@ async def test_the_default_workspace_is_the_one_that_is_never_listed() -> None:
     scoped = {**plain, "scope": {"type": "workspace", "workspace_id": "wrkspc_real"}}
     assert (await keys_of(page(scoped)))["k"].workspace_id == "default"
     assert (await keys_of(page(scoped), listed=None))["k"].workspace_id == "wrkspc_real"
+    both = {**scoped, "workspace_id": None}  # version 2023-06-01 has both fields
+    assert (await keys_of(page(both), listed=None))["k"].workspace_id == "default"
 
 
 async def test_names_of_keys_obey_the_user_label() -> None:
