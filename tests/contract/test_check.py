@@ -187,3 +187,13 @@ async def test_a_beta_that_is_not_enabled(api: Transport, refusal: str) -> None:
     ]
     assert said[6].endswith("set EXPORTER_COST_SOURCE=cost_report.")
     assert said[8].endswith("set EXPORTER_USAGE_SOURCE=usage_report.")
+
+
+async def test_a_beta_that_lags(api: Transport) -> None:
+    """Yesterday without rows, and without data that reaches it, is neither a failure nor a day on which nothing was."""
+    lagging = b'{"data": [], "has_more": false, "next_page": null, "data_refreshed_at": "2026-11-19T22:00:00Z"}'
+    given = {"usage": answer("claude_code_empty_day"), "cost": answer("cost_report_grouped_page2")}
+    said = await lines(
+        api, {"exporter_usage_source": "analytics"}, **given, analytics=httpx.Response(200, content=lagging)
+    )
+    assert said[7] == "ok    messages report for 2026-11-20: readable, and the API has nothing of this day yet"

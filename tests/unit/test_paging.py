@@ -2,6 +2,7 @@
 
 import pytest
 
+from exporter.api import paging
 from exporter.api.paging import Answer, Request, listed, pages
 from exporter.errors import ApiShapeChanged
 
@@ -95,3 +96,11 @@ async def test_a_list_is_paged_by_its_last_id() -> None:
 async def test_an_answer_is_its_bodies_and_their_digest() -> None:
     """In the order of the pages."""
     assert await pages(Api(LAST), REQUEST, "cost") == Answer([LAST], await digest(LAST))
+
+
+async def test_an_answer_that_would_fill_the_memory_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its bytes, whatever a row is; the last page may be one too many."""
+    monkeypatch.setattr(paging, "LARGEST_ANSWER", len(more("a")) + len(more("b")) - 1)
+    assert len((await pages(Api(more("a"), LAST), REQUEST, "cost")).bodies) == 2
+    with pytest.raises(ApiShapeChanged, match=r"^the answer has more than \d+ bytes$"):
+        await pages(Api(more("a"), more("b"), LAST), REQUEST, "cost")
