@@ -83,7 +83,7 @@ class Ledger:
         can be read, those of another source are dropped. Nothing is on disk before `save`. Raises ApiShapeChanged when
         no day of the answer can be read.
         """
-        self._refreshed_at[report.name] = answer.refreshed_at
+        self._refreshed_at[report.name] = answer.refreshed_at or self._refreshed_at.get(report.name)
         if all(self._rows.is_unchanged(report, day, answer) for day in days):
             for day in days:
                 self._rows.touch(report, day, answer, read_at)

@@ -244,6 +244,14 @@ def test_health_is_of_the_window(ledger: Ledger) -> None:
     assert health["cost"] == (None, None, None, 0, 7, "cost_report", None)
 
 
+def test_until_when_the_data_reaches_stays_known(ledger: Ledger) -> None:
+    """An answer that does not say so, such as one for days before the API's first, does not make it unknown."""
+    for refreshed in (NOW, None):
+        bill = answer(page(bucket(TODAY, result())))._replace(refreshed_at=refreshed)
+        ledger.take(ledger.reports["cost"], [TODAY], bill, NOW)
+        assert ledger.publish(WINDOW, UP).health["cost"].refreshed_at == NOW
+
+
 def test_a_listing_is_kept_and_due_once_a_day(ledger: Ledger, store: Store) -> None:
     """Never read is due; a clock that was put back is due; a damaged note is as if it were not there."""
     directory = ledger.listed.listings["directory"]
