@@ -68,7 +68,7 @@ FENCES = {
             "logs",
             "days.database",
             "days.store",
-            "days.ledger",
+            "days.shown",
             "refresh.fetcher",
             "refresh.progress",
             "refresh.refresher",

@@ -47,6 +47,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "exporter/refresh/plan.py": ("tests/unit/test_plan.py", "tests/property/test_plan.py"),
     "exporter/days/database.py": ("tests/unit/test_database.py", "tests/unit/test_store.py"),
     "exporter/days/ledger.py": ("tests/unit/test_ledger.py", "tests/golden"),
+    "exporter/days/shown.py": ("tests/unit/test_ledger.py", "tests/golden"),
     "exporter/days/store.py": ("tests/unit/test_store.py", "tests/property/test_store.py"),
     "exporter/reports/buckets.py": ("tests/unit/test_cost.py", "tests/unit/test_claude_code.py"),
     "exporter/reports/claude_code.py": (

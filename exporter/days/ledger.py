@@ -1,35 +1,21 @@
-"""Keeps the store, the sums and the page in step, for any reports. Used from one thread at a time.
+"""Keeps the store and the page in step, for any reports. Used from one thread at a time."""
 
-When a day changes, its old rows are subtracted from the sums of its report's view and its new rows are added; what the
-view says has changed is rendered again. Everything else stays as it is.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-import structlog
-
 from exporter import reports as all_reports
 from exporter.api.paging import Answer
-from exporter.days import kept_sums
-from exporter.days.kept_sums import KeptSums
 from exporter.days.listed import Listed
-from exporter.days.store import SUMS_OF, Store
+from exporter.days.shown import ShownDays
+from exporter.days.store import Store
 from exporter.days.stored_rows import StoredRows
 from exporter.errors import ApiShapeChanged, StoreError
 from exporter.exposition.pieces import Page, Pieces
-from exporter.model import DAY, Window
+from exporter.model import Window
 from exporter.reports import health
 from exporter.reports.health import ReportHealth
-from exporter.reports.report import STEP, KeepsSums, Listing, Report
-
-SETTLED = 2 * DAY
-"""The age from which a day rarely changes: the API restates a day for about 30 hours."""
-_MISFIT = (ArithmeticError, LookupError, ValueError)
-"""What a view raises when its sums do not hold the rows that are subtracted from them."""
-log = structlog.get_logger()
+from exporter.reports.report import STEP, Listing, Report
 
 
 class Published(NamedTuple):
@@ -50,21 +36,17 @@ class Ledger:
         self._window: Window | None = None
         self.listed = Listed(store, listings)
         self.pieces = Pieces(all_reports.families(reports, listings))
-        self.views: dict[str, Any] = {}
-        """The `View` of each report, by name."""
-        self.version = 0
-        """Changes with every change of a day that is shown."""
-        self._shown: dict[str, set[date]] = {}
-        self._kept_sums: dict[str, Mapping[date, str]] = {}
-        """The rows' digests of the days in the stored sums, by report."""
-        self._restored: set[str] = set()
-        """The reports whose sums began with stored ones."""
+        self.shown = {report.name: ShownDays(report, store, self._rows, self.pieces) for report in reports}
+        """What is on the page, by report."""
         self._not_yet: dict[str, dict[date, datetime]] = {report.name: {} for report in reports}
         """When the API answered that it had nothing of a day yet."""
         self._refreshed_at: dict[str, datetime | None] = {}
         store.delete_other_formats({report.name: report.formats for report in reports})
-        for report in reports:
-            self._reset(report)
+
+    @property
+    def version(self) -> int:
+        """Changes with every change of a day that is shown."""
+        return sum(shown.version for shown in self.shown.values())
 
     def read_at(self) -> dict[str, dict[date, datetime]]:
         """Return when each day was last read (UTC), without those that another source or revision read."""
@@ -107,7 +89,7 @@ class Ledger:
         """Forget the days that another source read: numbers of two sources are never added up."""
         if any(entry.format != report.format for entry in self._store.entries(report.name).values()):
             self._store.keep_format(report.name, report.format)
-            self._reset(report)
+            self.shown[report.name].start_over()
 
     def _put(self, report: Report[Any], day: date, rows: list[Any], answer: Answer, read_at: datetime) -> None:
         packed = report.pack(rows)
@@ -115,9 +97,7 @@ class Ledger:
             self._rows.touch(report, day, answer, read_at)
             return
         if self._window and day in self._window:
-            old = self._rows.each(report, day) if day in self._shown[report.name] else ()
-            with suppress(StoreError), self._forgetting_half_sums(report):  # what is to be subtracted may be unknown
-                self._replace(report, day, old, rows)
+            self.shown[report.name].take(day, rows)
         self._rows.put(report, day, packed, answer, read_at)
 
     def save(self) -> None:
@@ -130,11 +110,11 @@ class Ledger:
         Of the others only `anthropic_up` is shown, as 0.
         """
         if self._window is None:
-            for report in self.reports.values():
-                self._load_sums(report)
+            for shown in self.shown.values():
+                shown.load_sums()
         self._window = window
-        for report in self.reports.values():
-            self._render(report, window)
+        for shown in self.shown.values():
+            shown.render(window)
         for name, listing in self.listed.listings.items():
             if (value := self.listed.value(name)) is None:
                 self.pieces.clear(listing.families)
@@ -153,30 +133,6 @@ class Ledger:
             refreshed_at=self._refreshed_at.get(report.name),
         )
 
-    def _render(self, report: Report[Any], window: Window) -> None:
-        """Render what has changed of a report; once more if the stored sums turn out not to fit."""
-        restored = report.name in self._restored
-        with self._forgetting_half_sums(report):
-            self._move(report, window)
-            self.pieces.change(report.name, self._changes(report, window))
-        if restored and report.name not in self._restored:
-            self._render(report, window)
-
-    def _changes(self, report: Report[Any], window: Window) -> Any:  # noqa: ANN401 - Changes
-        return self.views[report.name].changes(window, self._shown[report.name])
-
-    @contextmanager
-    def _forgetting_half_sums(self, report: Report[Any]) -> Iterator[None]:
-        """Forget the sums of a report after an error, which may have left half of a day in them; blame stored sums."""
-        try:
-            yield
-        except Exception as error:
-            stored = report.name in self._restored
-            self._reset(report)
-            if not (stored and isinstance(error, _MISFIT)):
-                raise
-            log.warning("stored sums do not fit the stored days: adding them up again", report=report.name)
-
     def holds(self, day: date) -> bool:
         """Return whether every report has this day, except optional ones, which the key may not be able to read."""
         return all(day in self._store.entries(name) for name, report in self.reports.items() if not report.optional)
@@ -184,46 +140,8 @@ class Ledger:
     def prune(self, window: Window) -> None:
         """Delete stored days before the window that are not on the page, and store sums. Raises StoreError."""
         self._store.prune(min(window.first, self._window.first) if self._window else window.first)
-        for name, view in self.views.items():
-            if isinstance(view, KeepsSums):
-                self._keep_sums(self.reports[name], view, window)
-
-    def _keep_sums(self, report: Report[Any], view: Any, window: Window) -> None:  # noqa: ANN401 - View and KeepsSums
-        """Store the sums of the settled days unless the stored ones are current: adding up 90 days delays a start."""
-        entries, shown = self._store.entries(report.name), self._shown[report.name]
-        settled = {day for day in shown if day <= window.last - SETTLED}
-        digests = {day: entries[day].rows_digest for day in settled if day in entries}
-        if not digests or digests == self._kept_sums.get(report.name) or digests.keys() != settled:
-            return
-        with self._forgetting_half_sums(report):
-            self.pieces.change(report.name, self._changes(report, window))
-            for day in shown - settled:
-                view.replace(day, self._rows.each(report, day), None)
-            packed = kept_sums.pack(KeptSums(digests, view.dump()), report.format)
-            for day in shown - settled:
-                view.replace(day, (), self._rows.get(report, day) or ())
-            self._changes(report, window)  # the page shows them already
-        if settled <= self._shown[report.name]:  # not forgotten
-            self._store.put_note(SUMS_OF + report.name, packed)
-            self._kept_sums[report.name] = digests
-
-    def _load_sums(self, report: Report[Any]) -> None:
-        """Start from the stored sums if each of their days is still stored as it was then."""
-        view, note = self.views[report.name], self._store.note(SUMS_OF + report.name)
-        if not isinstance(view, KeepsSums) or note is None:
-            return
-        kept = kept_sums.unpack(note, report.format, self._store.entries(report.name))
-        if kept is None:
-            return
-        try:
-            days = set(view.load(kept.dump))
-        except ValueError:
-            return
-        if days != kept.digests.keys():
-            self._reset(report)
-            return
-        self._shown[report.name], self._kept_sums[report.name] = days, kept.digests
-        self._restored.add(report.name)
+        for shown in self.shown.values():
+            shown.keep_sums(window)
 
     def rows(self, report: str, day: date) -> Sequence[Any]:
         """Return the rows of a day, none where it is not stored or damaged."""
@@ -231,46 +149,3 @@ class Ledger:
             return self._rows.get(self.reports[report], day) or ()
         except StoreError:
             return ()
-
-    def _reset(self, report: Report[Any]) -> None:
-        """Forget the sums of a report; the next page adds them up again."""
-        self.version += 1
-        self.views[report.name] = report.view()
-        self._shown[report.name] = set()
-        self._kept_sums.pop(report.name, None)
-        self._restored.discard(report.name)
-        self.pieces.clear(report.families)
-
-    def _replace(self, report: Report[Any], day: date, old: Iterable[Any], new: Sequence[Any] | None) -> None:
-        self.version += 1
-        self.views[report.name].replace(day, old, new)
-        shown = self._shown[report.name]
-        shown.discard(day) if new is None else shown.add(day)
-
-    def _add(self, report: Report[Any], day: date) -> None:
-        """Show a stored day. Raises StoreError for a damaged one, such as rows that cannot be added up."""
-        rows = self._rows.get(report, day) or ()
-        try:
-            self._replace(report, day, (), rows)
-        except _MISFIT as error:
-            if report.name in self._restored:  # the stored sums may be to blame
-                raise
-            raise self._store.damaged(report.name, day) from error
-
-    def _move(self, report: Report[Any], window: Window) -> None:
-        """Show the stored days of the window and hide all others: at the start, after midnight, after a clock step."""
-        while True:
-            stored = self._store.entries(report.name)
-            if self._shown[report.name] - stored.keys():  # a day on the page turned out to be damaged
-                self._reset(report)
-            shown = self._shown[report.name]
-            try:
-                for day in [day for day in shown if day not in window]:
-                    self._replace(report, day, self._rows.each(report, day), None)
-                for day in window.dates():
-                    if day in stored and day not in shown:
-                        self._add(report, day)
-            except StoreError:  # the store has forgotten a damaged day, and the sums may contain half of it
-                self._reset(report)
-            else:
-                return

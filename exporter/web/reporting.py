@@ -150,12 +150,12 @@ class Reporting:
         api_tokens.add_day(tokens, self._ledger.rows(messages.NAME, day), query)
 
     def _with_savings(self, tokens: dict[Use, Group], query: Query) -> ApiTokens:
-        used, bills = (self._ledger.views[name].by_day.sums for name in (messages.NAME, cost.NAME))
+        used, bills = (self._ledger.shown[name].view.by_day.sums for name in (messages.NAME, cost.NAME))
         (read,) = report.coverage(query, {messages.NAME: used}).values()
         return ApiTokens(read, tokens, api_tokens.saved(query, used, bills))
 
     def _without_users(self, query: Query) -> Report:
-        usage, bills = self._ledger.views[claude_code.NAME], self._ledger.views[cost.NAME]
+        usage, bills = (self._ledger.shown[name].view for name in (claude_code.NAME, cost.NAME))
         sums = Sums(self._pages.published.window, usage.by_day.sums, bills.by_day.sums)
         names = self._ledger.listed.value(directory.NAME)
         return Report(
@@ -194,7 +194,7 @@ class Reporting:
         return range_users.ranked(totals, self._user_sums(), query, self._max_users)
 
     def _user_sums(self) -> Users:
-        users: Users = self._ledger.views[claude_code.NAME].users
+        users: Users = self._ledger.shown[claude_code.NAME].view.users
         return users
 
     def _as_of(self) -> datetime | None:

@@ -107,7 +107,7 @@ def test_the_old_rows_of_a_day_are_not_in_memory_at_once() -> None:
         decoded: list[Any] = []
         whole = peak(lambda: decoded.extend(ledger.rows("claude_code", TODAY)))
         assert len(decoded) == MANY
-        view, rows = ledger.views["claude_code"], ledger._rows.each(ledger.reports["claude_code"], TODAY)
+        view, rows = ledger.shown["claude_code"].view, ledger._rows.each(ledger.reports["claude_code"], TODAY)
         assert peak(lambda: view.replace(TODAY, rows, None)) < whole * 0.75
 
 
@@ -116,6 +116,6 @@ def test_storing_the_sums_holds_one_day_and_one_copy() -> None:
     with filled(MANY) as store:
         ledger = started(store)
         ledger.publish(WINDOW, UP)
-        ledger._kept_sums.clear()
-        size = len(ledger.views["claude_code"].dump())
+        ledger.shown["claude_code"]._kept = None
+        size = len(ledger.shown["claude_code"].view.dump())
         assert peak(lambda: ledger.prune(WINDOW)) / size < 10

@@ -417,7 +417,7 @@ class TestStoredSums:
     def test_cost_no_rendering(self, ledger: Ledger, kept: Store) -> None:
         """What was pending before they were stored is rendered, and nothing else."""
         kept.put_note(SUMS, "")
-        ledger._kept_sums.clear()
+        ledger.shown["claude_code"]._kept = None
         take_usage(ledger, TODAY, record(BO, 3))
         ledger.prune(WINDOW)
         assert kept.note(SUMS)

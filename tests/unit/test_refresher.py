@@ -222,7 +222,7 @@ async def test_a_page_that_takes_long_is_published_less_often(
     The last one follows the refresh.
     """
     pages: list[int] = []
-    view = refresher.ledger.views["cost"]
+    view = refresher.ledger.shown["cost"].view
     changes = view.changes
 
     def slowly(*arguments: object) -> object:
@@ -476,7 +476,7 @@ async def test_an_unexpected_error_ends_the_refresh_and_not_the_exporter(
     def broken(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    refresher.ledger.views["cost"].changes = broken
+    refresher.ledger.shown["cost"].view.changes = broken
     before = refresher.page
     with capture_logs() as lines:
         assert await scrape(refresher) is before
