@@ -11,7 +11,9 @@ from exporter.days.shown import ShownDays
 from exporter.days.store import Store
 from exporter.days.stored_rows import StoredRows
 from exporter.errors import ApiShapeChanged, StoreError
-from exporter.exposition.pieces import Page, Pieces
+from exporter.exposition import encoder
+from exporter.exposition.page import Page
+from exporter.exposition.pieces import Pieces
 from exporter.model import Window
 from exporter.reports import health
 from exporter.reports.health import ReportHealth
@@ -120,9 +122,15 @@ class Ledger:
                 self.pieces.clear(listing.families)
             else:
                 self.pieces.put(name, listing.samples(value))
+        self.pieces.put("dates", health.dates(window))
+        states, of_health = self._states(window, up)
+        return Published(self.pieces.page(of_health), window, states)
+
+    def _states(self, window: Window, up: Mapping[str, bool | None]) -> tuple[Mapping[str, ReportHealth], bytes]:
+        """Return the health of each report that the key may read, and the lines of all."""
         states = {name: self._health(self.reports[name], window, up=is_up) for name, is_up in up.items()}
-        self.pieces.put("health", health.samples(states, window, sorted(self.reports.keys() - up.keys())))
-        return Published(self.pieces.page(), window, states)
+        samples = health.samples(states, sorted(self.reports.keys() - up.keys()))
+        return states, encoder.text(health.FAMILIES, samples)
 
     def _health(self, report: Report[Any], window: Window, *, up: bool | None) -> ReportHealth:
         return health.health(

@@ -4,7 +4,7 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 
 from exporter.model import Family, Sample
@@ -24,6 +24,12 @@ _MAX_LABEL_SETS = 100_000
 def header(family: Family) -> bytes:
     """Return the HELP and TYPE lines of a family, whose help contains no quote, backslash or line break (tested)."""
     return f"# HELP {family.name} {family.help}\n# TYPE {family.name} {family.kind}\n".encode()
+
+
+def text(families: Iterable[Family], samples: Mapping[str, Collection[Sample]]) -> bytes:
+    """Return the headers and lines of samples by family. A family without samples has no header."""
+    shown = (family for family in families if samples[family.name])
+    return b"".join(header(family) + encode(family, samples[family.name]) for family in shown)
 
 
 def encode(family: Family, samples: Iterable[Sample]) -> bytes:

@@ -1,34 +1,14 @@
 """The page, kept in rendered pieces such as a day or a user, so that only what changed is rendered again."""
 
-import struct
-import zlib
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
-from typing import NamedTuple
 
 from exporter.exposition.encoder import header, lines
+from exporter.exposition.page import Page, page
 from exporter.model import Family, Sample
 
-GZIP_LEVEL = 4
 _AT_ONCE = 500
 """Pieces whose lines are in memory twice while they are rendered."""
-_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-
-
-class Page(NamedTuple):
-    """The data part of the page: its bytes, the same bytes deflated up to a byte boundary, and the number of series."""
-
-    body: bytes
-    deflated: bytes
-    crc: int
-    series: int
-
-    def gzip(self, tail: bytes) -> bytes:
-        """Return body and tail as one gzip member (RFC 1952). Only the tail is compressed here."""
-        deflate = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-        end = deflate.compress(tail) + deflate.flush()
-        check = struct.pack("<II", zlib.crc32(tail, self.crc), (len(self.body) + len(tail)) & 0xFFFFFFFF)
-        return b"".join((_GZIP_HEADER, self.deflated, end, check))
 
 
 class Pieces:
@@ -84,16 +64,11 @@ class Pieces:
         """Return the number of series of each family."""
         return {name: sum(lines.count(b"\n") for lines in held.values()) for name, held in self._lines.items()}
 
-    def page(self) -> Page:
-        """Return the page: families in the order given, pieces in the order of their keys."""
+    def page(self, health: bytes = b"") -> Page:
+        """Return the page: families in the order given, pieces in the order of their keys, then health."""
+        shown = {name: held for name, held in self._lines.items() if held}
         parts: list[bytes] = []
-        headers = 0
-        for name, held in self._lines.items():
-            if held:
-                parts.append(header(self._families[name]))
-                parts.extend(held[key] for key in sorted(held))
-                headers += 2
-        body = b"".join(parts)
-        deflate = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-        deflated = deflate.compress(body) + deflate.flush(zlib.Z_FULL_FLUSH)
-        return Page(body, deflated, zlib.crc32(body), body.count(b"\n") - headers)
+        for name, held in shown.items():
+            parts.append(header(self._families[name]))
+            parts.extend(held[key] for key in sorted(held))
+        return page(parts, len(shown), health)

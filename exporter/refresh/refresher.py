@@ -15,7 +15,7 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.days.ledger import Ledger, Published
-from exporter.exposition.pieces import Page
+from exporter.exposition.page import Page
 from exporter.model import DAY, Window
 from exporter.refresh import plan
 from exporter.refresh.fetcher import Api, Fetcher

@@ -60,10 +60,10 @@ def listings(
 
 
 def families(reports: Iterable[Report[Any]], listings: Iterable[Listing[Any]]) -> tuple[Family, ...]:
-    """Return every family of the data page, in its order: reports, dates, listings, health."""
+    """Return every family of the numbers on the page, in their order: reports, dates, listings."""
     of_reports = [family for report in reports for family in report.families]
     of_listings = [family for listing in listings for family in listing.families]
-    return (*of_reports, health.DATES, *of_listings, *health.FAMILIES)
+    return (*of_reports, health.DATES, *of_listings)
 
 
 def label_values(sources: Sources = Sources()) -> tuple[str, ...]:  # noqa: B008 - immutable
@@ -73,5 +73,8 @@ def label_values(sources: Sources = Sources()) -> tuple[str, ...]:  # noqa: B008
 
 NAMES = label_values()
 """The values of the label `report` with the default sources."""
-FAMILIES = families(reports(sources=Sources("analytics", "analytics")), listings())
-"""Every family that the data page can have. The exporter's own are in `telemetry.FAMILIES`."""
+FAMILIES = (*families(reports(sources=Sources("analytics", "analytics")), listings()), *health.FAMILIES)
+"""Every family that the data page can have, in its order: numbers, then health.
+
+The exporter's own are in `telemetry.FAMILIES`.
+"""

@@ -92,15 +92,19 @@ def health(
     return ReportHealth(up, last_success, newest, len(shown), window.days, source, refreshed_at)
 
 
-def samples(reports: Mapping[str, ReportHealth], window: Window, left_out: Collection[str] = ()) -> Samples:
-    """Return the samples of all reports, and the dates of the window.
+def dates(window: Window) -> Samples:
+    """Return the samples of the dates of the window."""
+    return {DATES.name: [((day.isoformat(),), timestamp(day)) for day in window.dates()]}
+
+
+def samples(reports: Mapping[str, ReportHealth], left_out: Collection[str] = ()) -> Samples:
+    """Return the samples of all reports.
 
     Optional reports that are not for this key are `left_out`: they do not work, and nothing else is known of them.
     """
     rows = [((report,), state) for report, state in reports.items()]
     up, success, newest, coverage, source, refreshed = (family.name for family in FAMILIES)
     return {
-        DATES.name: [((day.isoformat(),), timestamp(day)) for day in window.dates()],
         up: [
             *((label, int(state.up)) for label, state in rows if state.up is not None),
             *(((report,), 0) for report in left_out),

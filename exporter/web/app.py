@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from exporter.exposition.pieces import Page
+from exporter.exposition.page import Page
 from exporter.telemetry import Telemetry
 
 TIMEOUT_HEADER = "x-prometheus-scrape-timeout-seconds"

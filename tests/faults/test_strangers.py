@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from exporter.days.ledger import Ledger
 from exporter.days.store import Store
-from exporter.exposition.pieces import Page
+from exporter.exposition.page import Page
 from exporter.model import Window
 from exporter.reports import listings, reports
 from exporter.reports.names import Names

@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from prometheus_client.registry import Collector
 
 from exporter.exposition.encoder import encode, header
+from exporter.exposition.encoder import text as text_of
+from exporter.exposition.page import restored
 from exporter.exposition.pieces import Pieces
 from exporter.model import Family, Sample
 from tests.property.strategies import text
@@ -92,14 +94,18 @@ def test_the_bytes_are_those_of_prometheus_client(samples: dict[str, list[Sample
     assert body(samples).split(b"\n") == generate_latest(registry).split(b"\n")
 
 
-@given(pages(hostile), st.binary(max_size=2000))
-def test_a_gzip_member_holds_body_and_tail(samples: dict[str, list[Sample]], tail: bytes) -> None:
-    """One member, with the checksum and the length of both."""
-    pieces = Pieces(FAMILIES)
+@given(pages(hostile), pages(hostile), st.binary(max_size=2000))
+def test_a_gzip_member_holds_numbers_health_and_tail(
+    samples: dict[str, list[Sample]], of_health: dict[str, list[Sample]], tail: bytes
+) -> None:
+    """One member, with the checksum and the length of all; the same from numbers that were kept."""
+    pieces, health = Pieces(FAMILIES), text_of(FAMILIES, of_health)
     pieces.put("x", samples)
-    page = pieces.page()
+    page = pieces.page(health)
+    assert page.body == pieces.page().body + health
     assert gzip.decompress(page.gzip(tail)) == page.body + tail
-    assert page.series == sum(map(len, samples.values()))
+    assert page.series == sum(map(len, [*samples.values(), *of_health.values()]))
+    assert restored(page.numbers, health) == page
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | pages(hostile)), max_size=6))

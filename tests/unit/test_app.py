@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from exporter.exposition.pieces import Page, Pieces
+from exporter.exposition.page import Page
+from exporter.exposition.pieces import Pieces
 from exporter.reports import FAMILIES
 from exporter.telemetry import Telemetry
 from exporter.web.app import create_app

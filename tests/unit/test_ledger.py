@@ -25,7 +25,7 @@ UP = dict.fromkeys((report.name for report in reports.reports()), True)
 WINDOW = Window(TODAY, 7)
 HOUR = timedelta(hours=1)
 ALWAYS = 3
-"""Pieces that are rendered for every page: distinct users, names, health."""
+"""Pieces that are rendered for every page: distinct users, names, dates."""
 SUMS = stored_sums.NAME
 
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from exporter.days.store import Store
 from exporter.errors import ApiUnauthorized, ApiUnavailable
-from exporter.exposition.pieces import Page
+from exporter.exposition.page import Page
 from exporter.refresh.pace import Pace
 from exporter.refresh.refresher import Refresher
 from exporter.telemetry import Telemetry

@@ -190,7 +190,7 @@ class TestHealth:
 
     def samples(self, state: ReportHealth) -> dict[str, Any]:
         """Return the samples of a report with this health, without the dates."""
-        found: Samples = health.samples({"cost": state}, Window(TODAY, 2))
+        found: Samples = health.samples({"cost": state})
         return {name: [value for _, value in of] for name, of in found.items() if name != health.DATES.name}
 
     def test_of_stored_days(self) -> None:
@@ -226,5 +226,5 @@ class TestHealth:
 
     def test_the_dates_of_the_window(self) -> None:
         """Their midnights in UTC."""
-        dates = health.samples({}, Window(TODAY, 2))[health.DATES.name]
+        dates = health.dates(Window(TODAY, 2))[health.DATES.name]
         assert dates == [((str(day(1)),), 1795219200), ((str(TODAY),), 1795305600)]
