@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -38,8 +38,8 @@ from exporter.values import ListenAddress
 from exporter.web import api, site
 from exporter.web import reload as reloading
 from exporter.web.app import create_app
-from exporter.web.page import ReportStatus
 from exporter.web.reporting import Reporting
+from exporter.web.status import report_statuses
 from exporter.web.toolkit import config as webconfig
 from exporter.web.toolkit.basic_auth import BasicAuth
 from exporter.web.toolkit.config import OnReload, WebConfigFile
@@ -87,7 +87,7 @@ def make_ledger(settings: Settings, store: Store) -> Ledger:
 
     sources, most = make_sources(settings), settings.exporter_max_users
     all_reports = reports.reports(names, most, sources, workspace_ids, key_names)
-    ledger = Ledger(store, all_reports, reports.listings(names, workspace_ids))
+    ledger = Ledger(store, all_reports, reports.listings(names, workspace_ids), repr(settings))
     return ledger
 
 
@@ -136,7 +136,7 @@ def make_app(
 ) -> Starlette:
     """Return the application: metrics, the page, the numbers as JSON and files, and `/-/reload`."""
     reporting = Reporting(refresher, refresher.ledger, make_names(settings, store), settings.exporter_max_users)
-    pages = site.routes(reporting, partial(health, refresher), version=__version__, simulated=simulated)
+    pages = site.routes(reporting, partial(report_statuses, refresher), version=__version__, simulated=simulated)
     return create_app(refresher, telemetry, [*pages, *api.routes(reporting), *reloading.routes(reload)])
 
 
@@ -170,7 +170,7 @@ async def serve(
             scheduler.start()
             _stop_on_signals(server, refresher)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
-            gc.freeze()
+            scheduler.add_job(_freeze, args=[refresher])
             log.info("listening", address=address, version=__version__)
             started(address)
             notify.send(notify.READY)
@@ -179,6 +179,12 @@ async def serve(
             finally:
                 scheduler.shutdown(wait=False)
     log.info("stopped")
+
+
+async def _freeze(refresher: Refresher) -> None:
+    """Exempt what a start leaves in memory from garbage collection."""
+    await refresher.loaded()
+    gc.freeze()
 
 
 def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry, reload: Reload) -> uvicorn.Config:
@@ -264,34 +270,3 @@ def listening(address: ListenAddress, scheme: str = "http") -> Iterator[tuple[so
     with listener:
         host = "localhost" if every else f"[{address.host}]" if ":" in address.host else address.host
         yield listener, f"{scheme}://{host}:{listener.getsockname()[1]}"
-
-
-def health(refresher: Refresher) -> list[ReportStatus]:
-    """Return the health of each report as the page shows it now."""
-    rows = []
-    for report, published in refresher.published.health.items():
-        state = refresher.health[report]
-        success = None if published.last_success is None else datetime.fromtimestamp(published.last_success, UTC)
-        rows.append(
-            ReportStatus(
-                name=report,
-                state={None: _untried(success, refresher.published.window.last), True: "works", False: "fails"}[
-                    published.up
-                ],
-                last_success=_moment(success),
-                newest_date=str(published.newest_date or "none"),
-                coverage=f"{published.days_read} of {published.days} days",
-                error=f"{_moment(state.failed_at)}: {state.error}" if state.error else "none",
-            )
-        )
-    return rows
-
-
-def _untried(success: datetime | None, today: date) -> str:
-    if success is None:
-        return "not tried yet"
-    return f"loaded from the store, last read {success:{'%H:%M' if success.date() == today else '%Y-%m-%d %H:%M'}} UTC"
-
-
-def _moment(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "never"

@@ -46,7 +46,7 @@ FENCES = {
     "httpx": {"api.transport"},
     "jinja2": {"web.page"},
     "msgspec": {
-        *("api.bodies", "api.paging", "api.refusals", "days.kept_sums", "reports"),
+        *("api.bodies", "api.paging", "api.refusals", "days.kept_page", "days.kept_sums", "reports"),
         *("web.api", "web.export", "web.range_users", "web.report", "web.reporting"),
     },
     "prometheus_client": {"telemetry"},
@@ -94,6 +94,8 @@ PURE = (
     "settings",
     "values",
     "api.refusals",
+    "days.kept_page",
+    "days.kept_sums",
     "refresh.plan",
     "refresh.health",
     "refresh.pace",

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from exporter import reports as all_reports
 from exporter.api.paging import Answer
+from exporter.days import kept_page
 from exporter.days.listed import Listed
 from exporter.days.shown import ShownDays
-from exporter.days.store import Store
+from exporter.days.store import PAGE, Store
 from exporter.days.stored_rows import StoredRows
 from exporter.errors import ApiShapeChanged, StoreError
 from exporter.exposition import encoder
-from exporter.exposition.page import Page
+from exporter.exposition.page import Page, Part
 from exporter.exposition.pieces import Pieces
 from exporter.model import Window
 from exporter.reports import health
@@ -31,8 +32,12 @@ class Published(NamedTuple):
 class Ledger:
     """Days by report, and the page they are shown on."""
 
-    def __init__(self, store: Store, reports: Sequence[Report[Any]], listings: Sequence[Listing[Any]] = ()) -> None:
+    def __init__(
+        self, store: Store, reports: Sequence[Report[Any]], listings: Sequence[Listing[Any]] = (), settings: str = ""
+    ) -> None:
+        """Start with what the store holds. A stored page is of the same `settings`."""
         self._store = store
+        self._settings = settings
         self._rows = StoredRows(store)
         self.reports = {report.name: report for report in reports}
         self._window: Window | None = None
@@ -43,6 +48,10 @@ class Ledger:
         self._not_yet: dict[str, dict[date, datetime]] = {report.name: {} for report in reports}
         """When the API answered that it had nothing of a day yet."""
         self._refreshed_at: dict[str, datetime | None] = {}
+        self._numbers: tuple[str, Part] | None = None
+        """The numbers of the last page, and the digest of what they depend on."""
+        self._kept_numbers = ""
+        """The digest of the numbers in the store."""
         store.delete_other_formats({report.name: report.formats for report in reports})
 
     @property
@@ -124,7 +133,32 @@ class Ledger:
                 self.pieces.put(name, listing.samples(value))
         self.pieces.put("dates", health.dates(window))
         states, of_health = self._states(window, up)
-        return Published(self.pieces.page(of_health), window, states)
+        page = self.pieces.page(of_health)
+        self._numbers = self._digest(window), page.numbers
+        return Published(page, window, states)
+
+    def kept_page(self, window: Window, up: Mapping[str, bool | None]) -> Published | None:
+        """Return what `publish` would, from the numbers in the store; None if they are not of what it holds.
+
+        No day is decoded, so it takes no longer for many users.
+        """
+        digest, (states, of_health) = self._digest(window), self._states(window, up)
+        page = kept_page.unpack(self._store.note(PAGE) or "", digest, of_health)
+        if page is None:
+            return None
+        self._kept_numbers = digest
+        return Published(page, window, states)
+
+    def keep_page(self) -> None:
+        """Store the numbers of the last page, unless they are in the store. Raises StoreError."""
+        if self._numbers and self._numbers[0] != self._kept_numbers:
+            digest, numbers = self._numbers
+            self._store.put_note(PAGE, kept_page.pack(numbers, digest))
+            self._kept_numbers = digest
+
+    def _digest(self, window: Window) -> str:
+        days = {report: self._store.entries(report) for report in self.reports}
+        return kept_page.digest(window, days, self.listed.read_at(), self._settings)
 
     def _states(self, window: Window, up: Mapping[str, bool | None]) -> tuple[Mapping[str, ReportHealth], bytes]:
         """Return the health of each report that the key may read, and the lines of all."""

@@ -1,6 +1,6 @@
 """What was listed last: names of the organisation, API keys, members. In memory, and as notes of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,10 @@ class Listed:
     def value(self, listing: str) -> Any:  # noqa: ANN401 - of the listing's own type
         """Return what was listed, or None where it was never read."""
         return self._last[listing][0]
+
+    def read_at(self) -> Mapping[str, datetime]:
+        """Return when each listing was last read (UTC)."""
+        return {listing: read_at for listing, (_, read_at) in self._last.items()}
 
     def is_due(self, listing: Listing[Any], now: datetime) -> bool:
         """Return whether a listing was never read, or not within its interval."""

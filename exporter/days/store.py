@@ -23,6 +23,8 @@ from exporter.errors import StoreError
 HASH_KEY = "user-hash.key"
 SUMS_OF = "sums of "
 """Prefix of the note that holds the sums of a report, which may contain names."""
+PAGE = "numbers of the page"
+"""Name of the note that holds the numbers of the last page, which may contain names."""
 EMPTY = len(zlib.compress(b"[]", 1))
 """The size of a day without rows."""
 log = structlog.get_logger()
@@ -92,7 +94,8 @@ class Store:
             return
         with self._transaction():
             self._db.executemany("DELETE FROM day WHERE report = ? AND format = ?", others)
-            self._db.executemany("DELETE FROM note WHERE name = ?", [(SUMS_OF + report,) for report, _ in others])
+            derived = [(PAGE,), *((SUMS_OF + report,) for report, _ in others)]
+            self._db.executemany("DELETE FROM note WHERE name = ?", derived)
         self._scrub()
         self._entries = _entries(self._db)
 
@@ -177,9 +180,14 @@ class Store:
             self._db.execute("INSERT OR REPLACE INTO note (name, text) VALUES (?, ?)", values)
 
     def forget_note(self, name: str) -> None:
-        """Delete a note, also a damaged one, and leave no trace of it in the file. Raises StoreError."""
+        """Delete a note, also a damaged one, and leave no trace of it in the file or on a stored page.
+
+        Raises StoreError.
+        """
         with self._transaction():
             deleted = self._db.execute("DELETE FROM note WHERE name = ?", (name,)).rowcount
+            if deleted:
+                self._db.execute("DELETE FROM note WHERE name = ?", (PAGE,))
         if deleted:
             self._scrub()
 

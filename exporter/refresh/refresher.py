@@ -59,8 +59,10 @@ class Refresher:
         self.in_worker = self._fetcher.in_worker
         self.published: Published
         self._task: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._published_at: float
+        self._publish_every = PUBLISH_EVERY
         self._stopping = False
 
     @property
@@ -79,14 +81,35 @@ class Refresher:
         return self._pace.interval
 
     async def start(self) -> None:
-        """Publish what the store holds, without a request."""
-        await self._publish()
+        """Publish what the store holds, without a request.
+
+        If it holds the last page, its days are added up in the background: whatever needs them runs after that, in the
+        worker thread.
+        """
+        kept = await self._fetcher.in_worker(partial(self.ledger.kept_page, self._window(), self._up()))
+        if kept:
+            self._show(kept)
+            self._loading = asyncio.create_task(self._load(), name="load")
+        else:
+            await self._publish()
         self._pace.fresh_at = self._clock.monotonic() - self._age_of_recent_days()
         for report, health in self.published.health.items():
             if at := health.last_success:
                 days = f"{health.days_read}/{health.days}"
                 last_read = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
                 log.info("loaded from the store", report=report, days=days, last_read=last_read)
+
+    async def _load(self) -> None:
+        """Add up the stored days, and publish them: the same page, unless a stored day is damaged."""
+        try:
+            await self._publish()
+        except Exception:
+            log.exception("stored days cannot be added up: this is a defect of the exporter, please report it")
+
+    async def loaded(self) -> None:
+        """Wait until the stored days are added up."""
+        if self._loading:
+            await asyncio.wait({self._loading})
 
     def release_scrapes(self) -> None:
         """Release scrapes waiting for a refresh, because the server is shutting down."""
@@ -96,10 +119,11 @@ class Refresher:
     async def stop(self) -> None:
         """Cancel a running refresh and end the worker thread."""
         self.release_scrapes()
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        for task in (self._task, self._loading):
+            if task:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         self._fetcher.close()
 
     async def scrape(self, patience: float) -> Page:
@@ -125,7 +149,8 @@ class Refresher:
             self._start_refresh(recent=recent)
 
     async def settle(self) -> None:
-        """Wait until no refresh is running."""
+        """Wait until the stored days are added up and no refresh is running."""
+        await self.loaded()
         while self._is_running() and self._task:
             await asyncio.wait({self._task})
 
@@ -206,6 +231,7 @@ class Refresher:
 
     async def _refresh(self, *, recent: bool) -> None:
         """Fetch what is planned, and publish now and then."""
+        await self.loaded()
         for health in self.health.values():
             health.forget_before(self._window().first)
         started, planned, newest = self._clock.monotonic(), self._planned(recent=recent), self._recent_days()
@@ -227,10 +253,12 @@ class Refresher:
                 await self._publish()
                 if recent and not left:
                     self._pace.shown(self._published_at)
+                await self._fetcher.write(self.ledger.keep_page)
         if recent:
             self._pace.ended()
         self._fetcher.refresh_ended(recent=recent)
         await self._publish()
+        await self._fetcher.write(self.ledger.keep_page)
         if self.ledger.holds(self._window().last):
             await self._fetcher.write(partial(self.ledger.prune, self._window()))
 
@@ -244,14 +272,22 @@ class Refresher:
 
     async def _publish(self) -> None:
         window, started = self._window(), self._clock.monotonic()
-        up = {report: self.health[report].up for report in self.ledger.reports if not self.health[report].not_for_key}
-        self.published = await self._fetcher.in_worker(partial(self.ledger.publish, window, up))
-        self._published_at = self._clock.monotonic()
+        published = await self._fetcher.in_worker(partial(self.ledger.publish, window, self._up()))
+        self._show(published)
+        self._series_warning.published(published.page.series, self.ledger.pieces.series)
         self._publish_every = max(PUBLISH_EVERY, (self._published_at - started) / PUBLISH_SHARE)
-        self._progress.published(self.published.health.values())
-        page = self.published.page
+
+    def _up(self) -> dict[str, bool | None]:
+        """Return whether each report works that the key may read."""
+        return {report: self.health[report].up for report in self.ledger.reports if not self.health[report].not_for_key}
+
+    def _show(self, published: Published) -> None:
+        """Serve a page from now on."""
+        self.published = published
+        self._published_at = self._clock.monotonic()
+        self._progress.published(published.health.values())
+        page = published.page
         self._telemetry.spaced(self._pace.interval)
-        self._series_warning.published(page.series, self.ledger.pieces.series)
         self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())
         self._notify()
 

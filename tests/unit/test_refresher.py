@@ -513,6 +513,69 @@ async def test_stopping_cancels_the_refresh_and_releases_scrapes(
         made.ledger._store.close()
 
 
+class TestKeptPage:
+    """The page of the last run is served while the stored days are added up."""
+
+    @asynccontextmanager
+    async def restarted(self, time: MovableTime, api: ScriptedApi) -> AsyncIterator[Refresher]:
+        """Yield a refresher that was started on the store of another, a minute later, and has not added up anything."""
+        store = Store(None)
+        async with running(store, time, api) as first:
+            await refreshed(first)
+        time.advance(60)
+        api.taken()
+        async with running(store, time, api) as second:
+            yield second
+        store.close()
+
+    async def test_is_that_of_the_stored_days(self, time: MovableTime, api: ScriptedApi) -> None:
+        """It is replaced by an equal one; reports were not tried yet, and it is ready at once."""
+        async with self.restarted(time, api) as again:
+            kept = again.published
+            assert (again.ready, up(again), read(again), sessions(again, 0)) == (True, [None, None], [3, 3], 1)
+            await again.loaded()
+            assert again.published is not kept
+            assert again.published == kept
+
+    async def test_a_refresh_waits_for_the_stored_days(self, time: MovableTime, api: ScriptedApi) -> None:
+        """Which it changes then: what a scrape gets is right."""
+        async with self.restarted(time, api) as again:
+            api.sessions = 5
+            await refreshed(again)
+            assert [sessions(again, age) for age in range(3)] == [5, 5, 1]
+            assert set(WARM) <= set(api.taken())
+
+    async def test_whatever_needs_the_sums_waits(self, time: MovableTime, api: ScriptedApi) -> None:
+        """It runs in the worker thread, after them: so are the numbers of the page for people computed."""
+        async with self.restarted(time, api) as again:
+            await asyncio.sleep(0)  # as before any request
+            usage = again.ledger.shown["claude_code"]
+            assert await again.in_worker(lambda: sorted(usage.view.by_day.sums)) == [day(age) for age in (2, 1, 0)]
+
+    async def test_a_stop_in_between_leaves_nothing_behind(self, time: MovableTime, api: ScriptedApi) -> None:
+        """Not even the worker thread."""
+        async with self.restarted(time, api) as again:
+            await again.stop()
+            assert not [thread for thread in threading.enumerate() if thread.name.startswith("ledger")]
+
+    async def test_stays_when_the_days_cannot_be_added_up(self, time: MovableTime, api: ScriptedApi) -> None:
+        """A defect, which is logged: the numbers are right, and the next refresh tries again."""
+
+        def broken(*_: object) -> None:
+            raise RuntimeError("a defect")
+
+        async with self.restarted(time, api) as again:
+            again.ledger.shown["cost"].view.changes = broken
+            kept = again.published
+            with capture_logs() as lines:
+                await again.loaded()
+            assert again.published is kept
+            await refreshed(again)
+            assert (up(again), read(again)) == ([True, True], [3, 3])
+        (line,) = matching(lines, log_level="error", exc_info=True)
+        assert line["event"].startswith("stored days cannot be added up")
+
+
 class TestPace:
     """Where a refresh needs more requests than fit into a quarter of a minute: here 2, of 8 a minute."""
 

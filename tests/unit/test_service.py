@@ -21,6 +21,7 @@ from exporter.reports import NAMES
 from exporter.settings import Settings, load
 from exporter.telemetry import Telemetry
 from exporter.values import ListenAddress
+from exporter.web.status import report_statuses
 from tests.bodies import ANA, NOW, TODAY, record, take_usage
 
 CLOCK = Clock(now=lambda: NOW, monotonic=lambda: 1000.0)
@@ -95,20 +96,20 @@ class TestUserLabels:
 async def test_the_texts_of_data_health(store: Store) -> None:
     """What was not tried says so; a failure has its time; coverage is in days."""
     async with service.refreshing(config(), store, Telemetry(NAMES), CLOCK) as refresher:
-        usage, cost, _ = service.health(refresher)
+        usage, cost, _ = report_statuses(refresher)
         assert usage == ("claude_code", "not tried yet", "never", "none", "0 of 90 days", "none")
         take_usage(refresher.ledger, TODAY, record(ANA))
         with capture_logs() as lines:
             await refresher.start()
         loaded = {"report": "claude_code", "days": "1/90", "last_read": "2026-11-22T12:00:00+00:00"}
         assert lines == [{"event": "loaded from the store", "log_level": "info", **loaded}]
-        usage, cost, _ = service.health(refresher)
+        usage, cost, _ = report_statuses(refresher)
         assert (usage.state, cost.state) == ("loaded from the store, last read 12:00 UTC", "not tried yet")
         health = refresher.health["claude_code"]
         health.failed(ApiThrottled("claude_code: HTTP 429"), [TODAY], now=NOW, monotonic=0.0, jitter=0.0)
         refresher.health["cost"].worked()
         await refresher.start()
-        usage, cost, _ = service.health(refresher)
+        usage, cost, _ = report_statuses(refresher)
         assert usage == (
             "claude_code",
             "fails",
