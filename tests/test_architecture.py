@@ -71,6 +71,7 @@ FENCES = {
             "days.shown",
             "refresh.fetcher",
             "refresh.progress",
+            "refresh.publisher",
             "refresh.refresher",
             "refresh.series_warning",
             "service",

@@ -9,7 +9,7 @@ from exporter.api.paging import Answer
 from exporter.days import kept_page
 from exporter.days.listed import Listed
 from exporter.days.shown import ShownDays
-from exporter.days.store import PAGE, Store
+from exporter.days.store import PAGE, Entry, Store
 from exporter.days.stored_rows import StoredRows
 from exporter.errors import ApiShapeChanged, StoreError
 from exporter.exposition import encoder
@@ -132,7 +132,7 @@ class Ledger:
             else:
                 self.pieces.put(name, listing.samples(value))
         self.pieces.put("dates", health.dates(window))
-        states, of_health = self._states(window, up)
+        states, of_health = self._states(window, up, self._stored())
         page = self.pieces.page(of_health)
         self._numbers = self._digest(window), page.numbers
         return Published(page, window, states)
@@ -142,12 +142,21 @@ class Ledger:
 
         No day is decoded, so it takes no longer for many users.
         """
-        digest, (states, of_health) = self._digest(window), self._states(window, up)
+        digest, (states, of_health) = self._digest(window), self._states(window, up, self._stored())
         page = kept_page.unpack(self._store.note(PAGE) or "", digest, of_health)
         if page is None:
             return None
         self._kept_numbers = digest
         return Published(page, window, states)
+
+    def page_without_days(self, window: Window, up: Mapping[str, bool | None]) -> Published:
+        """Return a page of health alone, which says that no day is shown: it is true until stored days are added up."""
+        states, of_health = self._states(window, up, {})
+        return Published(Pieces(()).page(of_health), window, states)
+
+    def interrupt(self) -> None:
+        """Let what is reading stored days in the worker thread end soon. The ledger is of no use afterwards."""
+        self._rows.interrupted = True
 
     def keep_page(self) -> None:
         """Store the numbers of the last page, unless they are in the store. Raises StoreError."""
@@ -156,24 +165,28 @@ class Ledger:
             self._store.put_note(PAGE, kept_page.pack(numbers, digest))
             self._kept_numbers = digest
 
-    def _digest(self, window: Window) -> str:
-        days = {report: self._store.entries(report) for report in self.reports}
-        return kept_page.digest(window, days, self.listed.read_at(), self._settings)
+    def _stored(self) -> Mapping[str, Mapping[date, Entry]]:
+        return {report: self._store.entries(report) for report in self.reports}
 
-    def _states(self, window: Window, up: Mapping[str, bool | None]) -> tuple[Mapping[str, ReportHealth], bytes]:
-        """Return the health of each report that the key may read, and the lines of all."""
-        states = {name: self._health(self.reports[name], window, up=is_up) for name, is_up in up.items()}
+    def _digest(self, window: Window) -> str:
+        return kept_page.digest(window, self._stored(), self.listed.read_at(), self._settings)
+
+    def _states(
+        self, window: Window, up: Mapping[str, bool | None], days: Mapping[str, Mapping[date, Entry]]
+    ) -> tuple[Mapping[str, ReportHealth], bytes]:
+        """Return the health of each report that the key may read, and the lines of all, with these days on the page."""
+        states = {
+            name: health.health(
+                days.get(name, {}),
+                window,
+                up=is_up,
+                source=self._rows.source(self.reports[name]),
+                refreshed_at=self._refreshed_at.get(name),
+            )
+            for name, is_up in up.items()
+        }
         samples = health.samples(states, sorted(self.reports.keys() - up.keys()))
         return states, encoder.text(health.FAMILIES, samples)
-
-    def _health(self, report: Report[Any], window: Window, *, up: bool | None) -> ReportHealth:
-        return health.health(
-            self._store.entries(report.name),
-            window,
-            up=up,
-            source=self._rows.source(report),
-            refreshed_at=self._refreshed_at.get(report.name),
-        )
 
     def holds(self, day: date) -> bool:
         """Return whether every report has this day, except optional ones, which the key may not be able to read."""

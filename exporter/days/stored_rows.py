@@ -9,11 +9,17 @@ from exporter.days.store import EMPTY, Entry, Store, rows_digest
 from exporter.reports.report import Report
 
 
+class Interrupted(Exception):
+    """Stored rows are no longer needed, because the exporter is stopping."""
+
+
 class StoredRows:
     """Packs and unpacks the rows of a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.interrupted = False
+        """Set from another thread, it ends whatever reads rows with Interrupted."""
 
     def get(self, report: Report[Any], day: date) -> list[Any] | None:
         """Return the rows of a day, None where it is not stored. Raises StoreError for a damaged day."""
@@ -33,6 +39,8 @@ class StoredRows:
 
     def _packed(self, report: Report[Any], day: date) -> bytes | None:
         """Return the stored bytes of a day, None where it is not stored. Raises StoreError if they have changed."""
+        if self.interrupted:
+            raise Interrupted
         entry = self._store.entries(report.name).get(day)
         if entry is None:
             return None

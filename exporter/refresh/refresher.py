@@ -8,7 +8,7 @@ refresh needs so many requests that they are spread over minutes.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 
 import structlog
@@ -16,19 +16,14 @@ import structlog
 from exporter.clock import Clock
 from exporter.days.ledger import Ledger, Published
 from exporter.exposition.page import Page
-from exporter.model import DAY, Window
+from exporter.model import DAY
 from exporter.refresh import plan
 from exporter.refresh.fetcher import Api, Fetcher
 from exporter.refresh.pace import NEVER, Pace
 from exporter.refresh.plan import Fetch
-from exporter.refresh.progress import FillProgress
-from exporter.refresh.series_warning import SeriesWarning
+from exporter.refresh.publisher import Publisher
 from exporter.telemetry import Telemetry
 
-PUBLISH_EVERY = 1.0
-"""Shortest time between two pages while a refresh runs, in seconds."""
-PUBLISH_SHARE = 0.1
-"""Largest share of a refresh that goes into pages before its last one: rendering thousands of users takes a while."""
 log = structlog.get_logger()
 
 
@@ -50,20 +45,21 @@ class Refresher:
         self._api = api
         self._telemetry = telemetry
         self._clock = clock
-        self._window_days = window_days
         self._pace = pace
-        self._progress = FillProgress(clock)
-        self._series_warning = SeriesWarning(max_series_warn)
         self._fetcher = Fetcher(api, ledger, telemetry, clock)
         self.health = self._fetcher.health
         self.in_worker = self._fetcher.in_worker
-        self.published: Published
+        self._publisher = Publisher(
+            ledger, self._fetcher, telemetry, clock, window_days=window_days, max_series_warn=max_series_warn
+        )
+        self.loaded = self._publisher.loaded
         self._task: asyncio.Task[None] | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
-        self._published_at: float
-        self._publish_every = PUBLISH_EVERY
         self._stopping = False
+
+    @property
+    def published(self) -> Published:
+        """The current page, with its window and the health of each report."""
+        return self._publisher.current
 
     @property
     def page(self) -> Page:
@@ -81,65 +77,42 @@ class Refresher:
         return self._pace.interval
 
     async def start(self) -> None:
-        """Publish what the store holds, without a request.
-
-        If it holds the last page, its days are added up in the background: whatever needs them runs after that, in the
-        worker thread.
-        """
-        kept = await self._fetcher.in_worker(partial(self.ledger.kept_page, self._window(), self._up()))
-        if kept:
-            self._show(kept)
-            self._loading = asyncio.create_task(self._load(), name="load")
-        else:
-            await self._publish()
+        """Publish what the store holds, without a request."""
+        await self._publisher.start()
+        self._telemetry.spaced(self._pace.interval)
         self._pace.fresh_at = self._clock.monotonic() - self._age_of_recent_days()
-        for report, health in self.published.health.items():
-            if at := health.last_success:
-                days = f"{health.days_read}/{health.days}"
-                last_read = datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-                log.info("loaded from the store", report=report, days=days, last_read=last_read)
-
-    async def _load(self) -> None:
-        """Add up the stored days, and publish them: the same page, unless a stored day is damaged."""
-        try:
-            await self._publish()
-        except Exception:
-            log.exception("stored days cannot be added up: this is a defect of the exporter, please report it")
-
-    async def loaded(self) -> None:
-        """Wait until the stored days are added up."""
-        if self._loading:
-            await asyncio.wait({self._loading})
 
     def release_scrapes(self) -> None:
         """Release scrapes waiting for a refresh, because the server is shutting down."""
         self._stopping = True
-        self._notify()
+        self._publisher.notify()
 
     async def stop(self) -> None:
         """Cancel a running refresh and end the worker thread."""
         self.release_scrapes()
-        for task in (self._task, self._loading):
-            if task:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._publisher.stop()
         self._fetcher.close()
 
     async def scrape(self, patience: float) -> Page:
         """Return the page, refreshed first when it is older than its time to live.
 
         Waits at most `patience` seconds for the refresh, which then continues, and not at all while all reports are
-        paused or where a refresh takes minutes.
+        paused or where a refresh takes minutes. As long for the stored days, where the page has none.
         """
         self._pace.scraped(self._clock.monotonic())
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
+                if not self.ready:
+                    await self.loaded()
                 while not self._is_fresh() and not self._stopping:
                     self._start_refresh(recent=True)
                     if not self._pace.is_quick:
                         break
-                    await self._changed.wait()
+                    await self._publisher.changed()
         return self.page
 
     async def tick(self) -> None:
@@ -177,11 +150,8 @@ class Refresher:
         """Return whether a scrape wants a refresh, and the interval has passed."""
         return self._pace.wanted and not self._pace.is_fresh(self._clock.monotonic())
 
-    def _window(self) -> Window:
-        return Window(self._clock.now().date(), self._window_days)
-
     def _recent_days(self) -> list[date]:
-        window = self._window()
+        window = self._publisher.window()
         return [window.last - DAY * age for age in range(min(plan.RECENT_DAYS, window.days))]
 
     def _age_of_recent_days(self) -> float:
@@ -200,7 +170,7 @@ class Refresher:
         Settled days wait while a scrape wants a refresh, which takes one of them along.
         """
         planned = plan.fetches(
-            self._window(),
+            self._publisher.window(),
             {name: report.source.days_per_request for name, report in self.ledger.reports.items()},
             self.ledger.read_at(),
             self._clock.now(),
@@ -227,16 +197,16 @@ class Refresher:
             if recent:
                 self._pace.shown(self._clock.monotonic())
             self._telemetry.refreshed(self._clock.monotonic() - started)
-            self._notify()
+            self._publisher.notify()
 
     async def _refresh(self, *, recent: bool) -> None:
         """Fetch what is planned, and publish now and then."""
         await self.loaded()
         for health in self.health.values():
-            health.forget_before(self._window().first)
+            health.forget_before(self._publisher.window().first)
         started, planned, newest = self._clock.monotonic(), self._planned(recent=recent), self._recent_days()
         left = {fetch for fetch in planned if fetch.last in newest and not self._failures(fetch.report, fetch.last)}
-        fill = plan.first_reads(planned, self._window(), self.ledger.read_at(), self._failures)
+        fill = plan.first_reads(planned, self._publisher.window(), self.ledger.read_at(), self._failures)
         self._api.steady = not fill
         for listing in self.ledger.listed.listings.values():
             with self._counted(counts=recent):
@@ -249,18 +219,18 @@ class Refresher:
                 continue
             with self._counted(counts=recent and fetch not in fill):
                 await self._fetcher.fetch_days(fetch)
-            if self._clock.monotonic() - max(started, self._published_at) >= self._publish_every:
+            if self._publisher.is_due(started):
                 await self._publish()
                 if recent and not left:
-                    self._pace.shown(self._published_at)
+                    self._pace.shown(self._publisher.published_at)
                 await self._fetcher.write(self.ledger.keep_page)
         if recent:
             self._pace.ended()
         self._fetcher.refresh_ended(recent=recent)
         await self._publish()
         await self._fetcher.write(self.ledger.keep_page)
-        if self.ledger.holds(self._window().last):
-            await self._fetcher.write(partial(self.ledger.prune, self._window()))
+        if self.ledger.holds(self._publisher.window().last):
+            await self._fetcher.write(partial(self.ledger.prune, self._publisher.window()))
 
     @contextmanager
     def _counted(self, *, counts: bool) -> Iterator[None]:
@@ -271,27 +241,5 @@ class Refresher:
             self._pace.sent(self._api.sent - before)
 
     async def _publish(self) -> None:
-        window, started = self._window(), self._clock.monotonic()
-        published = await self._fetcher.in_worker(partial(self.ledger.publish, window, self._up()))
-        self._show(published)
-        self._series_warning.published(published.page.series, self.ledger.pieces.series)
-        self._publish_every = max(PUBLISH_EVERY, (self._published_at - started) / PUBLISH_SHARE)
-
-    def _up(self) -> dict[str, bool | None]:
-        """Return whether each report works that the key may read."""
-        return {report: self.health[report].up for report in self.ledger.reports if not self.health[report].not_for_key}
-
-    def _show(self, published: Published) -> None:
-        """Serve a page from now on."""
-        self.published = published
-        self._published_at = self._clock.monotonic()
-        self._progress.published(published.health.values())
-        page = published.page
+        await self._publisher.publish()
         self._telemetry.spaced(self._pace.interval)
-        self._telemetry.published(series=page.series, size=len(page.body), at=self._clock.now().timestamp())
-        self._notify()
-
-    def _notify(self) -> None:
-        """Wake up the scrapes that wait for a change."""
-        self._changed.set()
-        self._changed = asyncio.Event()

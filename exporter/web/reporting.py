@@ -39,7 +39,9 @@ class Busy(Exception):
 class Pages(Protocol):
     """What reports are computed from. `refresh.refresher.Refresher` implements it."""
 
-    published: Published
+    @property
+    def published(self) -> Published:
+        """The current page, with its window and the health of each report."""
 
     @property
     def interval(self) -> float:

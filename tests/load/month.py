@@ -98,7 +98,7 @@ class Life:
         """End all failures, and let so much time pass that each day was read again after its last restatement."""
         self.api.faults.clear()
         exporter = await self.exporter()
-        days = exporter.refresher._window_days
+        days = exporter.refresher.published.window.days
         await exporter.scrape_later(DAY.total_seconds() + 3600)
         for _ in range(days + 5):
             await exporter.scrape_later(65)

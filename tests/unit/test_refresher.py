@@ -4,16 +4,18 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from exporter.days import kept_page
 from exporter.days.store import Store
 from exporter.errors import ApiUnauthorized, ApiUnavailable
 from exporter.exposition.page import Page
+from exporter.refresh import publisher
 from exporter.refresh.pace import Pace
 from exporter.refresh.refresher import Refresher
 from exporter.telemetry import Telemetry
@@ -574,6 +576,96 @@ class TestKeptPage:
             assert (up(again), read(again)) == ([True, True], [3, 3])
         (line,) = matching(lines, log_level="error", exc_info=True)
         assert line["event"].startswith("stored days cannot be added up")
+
+
+class TestStoredDaysThatTakeLong:
+    """The first start after an upgrade adds up every day: more than a minute for 100,000 users."""
+
+    @pytest.fixture
+    def disk(self, monkeypatch: pytest.MonkeyPatch) -> "Disk":
+        """Return the disk of every store."""
+        return Disk(monkeypatch)
+
+    @asynccontextmanager
+    async def upgraded(
+        self, time: MovableTime, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, disk: "Disk"
+    ) -> AsyncIterator[Refresher]:
+        """Yield a refresher of another release than the one that filled its store; it waits for the disk."""
+        store = Store(None)
+        async with running(store, time, api) as first:
+            await refreshed(first)
+        api.taken()
+        monkeypatch.setattr(kept_page, "__version__", "99")
+        monkeypatch.setattr(publisher, "START_PATIENCE", 0)
+        disk.hold_back()
+        async with running(store, time, api) as second:
+            yield second
+        store.close()
+
+    async def test_leave_a_page_without_numbers(
+        self, time: MovableTime, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, disk: "Disk"
+    ) -> None:
+        """It says that no day is shown, and is not ready; a line says why. The numbers follow without a request."""
+        with capture_logs() as lines:
+            async with self.upgraded(time, api, monkeypatch, disk) as again:
+                assert (again.ready, up(again), read(again)) == (False, [None, None], [0, 0])
+                samples = [line for line in again.page.body.splitlines() if not line.startswith(b"#")]
+                of = {line.partition(b"{")[0] for line in samples}
+                assert of == {b"anthropic_report_coverage_ratio", b"anthropic_report_source_info"}
+                disk.gate.set()
+                await again.loaded()
+                assert (again.ready, read(again), sessions(again, 2), api.taken()) == (True, [3, 3], 1, [])
+        assert [line["event"] for line in lines if not line["event"].startswith("fill")] == [
+            "adding up the stored days: the page has no numbers until this is done",
+            *["loaded from the store"] * 2,
+        ]
+
+    async def test_a_scrape_waits_for_them(
+        self, time: MovableTime, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, disk: "Disk"
+    ) -> None:
+        """As long as for a refresh, and gets them."""
+        async with self.upgraded(time, api, monkeypatch, disk) as again:
+            assert await again.scrape(-1) is again.page
+            assert read(again) == [0, 0]
+            scraping = asyncio.create_task(scrape(again))
+            disk.gate.set()
+            assert await scraping is again.page
+            assert read(again) == [3, 3]
+
+    async def test_a_stop_waits_for_one_of_them(
+        self, time: MovableTime, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch, disk: "Disk"
+    ) -> None:
+        """Which is being read, and not for the others."""
+        async with self.upgraded(time, api, monkeypatch, disk) as again:
+            await asyncio.to_thread(disk.asked.wait, 5)
+            stopping = asyncio.create_task(again.stop())
+            await asyncio.sleep(0)
+            disk.gate.set()
+            await stopping
+            assert (disk.reads, read(again)) == (1, [0, 0])
+
+
+class Disk:
+    """Gives the rows of stored days while its gate is open."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.gate, self.asked, self.reads = threading.Event(), threading.Event(), 0
+        self.gate.set()
+        rows = Store.rows
+
+        def read(store: Store, report: str, day: date) -> bytes:
+            self.reads += 1
+            self.asked.set()
+            self.gate.wait(5)
+            return rows(store, report, day)
+
+        monkeypatch.setattr(Store, "rows", read)
+
+    def hold_back(self) -> None:
+        """Close the gate, and count from now on."""
+        self.gate.clear()
+        self.asked.clear()
+        self.reads = 0
 
 
 class TestPace:
