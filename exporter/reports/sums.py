@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Mut
 from datetime import date
 from decimal import Decimal
 from functools import reduce
+from itertools import islice
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -19,6 +20,8 @@ Sums = TypeVar("Sums")
 _plus, _minus = EXACT.add, EXACT.subtract
 _MOST, _COARSEST = 10**40, Decimal(10) ** 60
 """Bounds of what EXACT can add up."""
+_AT_ONCE = 1000
+"""Rows that are grouped in one step, which holds the interpreter; more are slower, as they leave its cache."""
 
 
 class Group(Struct, array_like=True, gc=False):
@@ -43,10 +46,25 @@ def grouped(
 
     Raises ValueError or ArithmeticError for rows that cannot be added up exactly.
     """
+    groups: dict[K, Group] = {}
+    rest = iter(rows)
+    while some := list(islice(rest, _AT_ONCE)):
+        merge(groups, _grouped(some, key, counts, cents))
+    for group in groups.values():
+        check(group.counts, (group.cents,))
+    return groups
+
+
+def _grouped(
+    rows: Sequence[Row],
+    key: Callable[[Row], K],
+    counts: Callable[[Row], Sequence[int]],
+    cents: Callable[[Row], Decimal] | None,
+) -> dict[K, Group]:
     of_key: dict[K, list[Row]] = {}
     for row in rows:
         of_key.setdefault(key(row), []).append(row)
-    groups = {
+    return {
         key: Group(
             len(found),
             tuple(map(sum, zip(*map(counts, found), strict=True))),
@@ -54,9 +72,6 @@ def grouped(
         )
         for key, found in of_key.items()
     }
-    for group in groups.values():
-        check(group.counts, (group.cents,))
-    return groups
 
 
 def add(groups: MutableMapping[K, Group], key: K, counts: Sequence[int] = (), cents: Decimal = ZERO) -> None:

@@ -32,6 +32,13 @@ def test_merged_groups_are_copies() -> None:
     assert more == {"a": Group(2, (2,), Decimal(2)), "b": Group(3, (3,))}
 
 
+def test_many_rows_are_grouped_in_steps() -> None:
+    """A key that is in several of them has one group."""
+    many = [("often", number) for number in range(2500)] + [("once", 7)]
+    groups = grouped(many, lambda row: row[0], lambda row: (row[1],), lambda row: Decimal(row[1]) / 10)
+    assert groups == {"often": Group(2500, (3_123_750,), Decimal("312375.0")), "once": Group(1, (7,), Decimal("0.7"))}
+
+
 def test_groups_of_rows_without_counts_or_money() -> None:
     """Both are optional."""
     by_length = grouped(["a", "b", "cc"], len)
