@@ -33,6 +33,13 @@ class Start(NamedTuple):
     idle_mb: float
 
 
+class FirstStart(NamedTuple):
+    """The first start of another release, which adds up every stored day: as above, without memory."""
+
+    seconds: float
+    cpu: float
+
+
 class Refresh(NamedTuple):
     """A warm refresh in which only today changed: requests, CPU seconds, seconds, and scrapes during it."""
 
@@ -61,6 +68,7 @@ class Result(NamedTuple):
     size: Size
     fill: Fill
     start: Start
+    first_start: FirstStart
     refresh: Refresh
     scrape: Scrape | None
     page: bytes
@@ -77,6 +85,7 @@ def measured(size: Size, runs: int, *, scrapes: bool = True) -> Result:
         folder = Path(name)
         fill = _fill(api_url, folder, size)
         start = _start(api_url, folder, size, runs)
+        first_start = _first_start(api_url, folder, size)
         refresh = _refresh(api_url, folder, size, runs)
         with exporter(api_url, folder, size) as running:
             _, series = running.until_full()
@@ -84,7 +93,7 @@ def measured(size: Size, runs: int, *, scrapes: bool = True) -> Result:
             page = connection.scrape(compressed=False).body
             connection.close()
             scrape = _scrape(running, series, len(page), runs) if scrapes else None
-    return Result(size, fill, start, refresh, scrape, page)
+    return Result(size, fill, start, first_start, refresh, scrape, page)
 
 
 def _fill(api_url: str, folder: Path, size: Size) -> Fill:
@@ -106,6 +115,13 @@ def _start(api_url: str, folder: Path, size: Size, runs: int) -> Start:
             running.until_quiet()
             found.append(Start(seconds, cpu, running.memory()[0]))
     return Start(*(statistics.median(column) for column in zip(*found, strict=True)))
+
+
+def _first_start(api_url: str, folder: Path, size: Size) -> FirstStart:
+    process.forget_what_was_added_up(folder)
+    with exporter(api_url, folder, size) as running:
+        seconds, _ = running.until_full()
+        return FirstStart(seconds, running.cpu())
 
 
 def _refresh(api_url: str, folder: Path, size: Size, runs: int) -> Refresh:

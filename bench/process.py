@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from bench.bodies import Size, cache_folder
 from bench.load import Connection, get
+from exporter.days.database import FILE
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_UP = "86400"
@@ -125,6 +127,12 @@ def exporter(api_url: str, folder: Path, size: Size, ttl: str = KEPT_UP) -> Iter
         yield running
     finally:
         running.stop()
+
+
+def forget_what_was_added_up(folder: Path) -> None:
+    """Delete the stored sums and the stored page, which are of one release; and the names, which are read again."""
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as db, db:
+        db.execute("DELETE FROM note")
 
 
 def folder() -> tempfile.TemporaryDirectory[str]:

@@ -40,6 +40,7 @@ def table(results: list[Result]) -> str:
         ("Cold fill: s / s of CPU", (f"{result.fill.seconds:.1f} / {result.fill.cpu:.1f}" for result in results)),
         ("Store on disk, MB", (f"{result.fill.store_mb:.1f}" for result in results)),
         ("Start to full page, warm store: s / s of CPU", (_pair(one.start.seconds, one.start.cpu) for one in results)),
+        ("First start of another release: s / s of CPU", (_pair(*result.first_start) for result in results)),
         ("Warm refresh, today changed: requests", (f"{result.refresh.requests}" for result in results)),
         ("Warm refresh: s / s of CPU", (_pair(one.refresh.seconds, one.refresh.cpu) for one in results)),
         ("Memory (RSS), MB: idle", (f"{result.start.idle_mb:.0f}" for result in results)),

@@ -40,7 +40,7 @@ LIMITS = (
     Limits(Size(100), peak_mb=75, start=0.5),  # the libraries alone are 57 MB: see performance.md
     Limits(Size(10_000), peak_mb=250, start=1.0, refresh=1.0, fill=45),
     Limits(Size(10_000, every_name=True), peak_mb=250),
-    Limits(Size(100_000), peak_mb=600, start=5, refresh=8),  # two days are added up: see performance.md
+    Limits(Size(100_000), peak_mb=600, start=3, refresh=8),
 )
 
 

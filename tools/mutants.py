@@ -64,6 +64,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "exporter/reports/usage_days.py": ("tests/unit/test_claude_code.py", "tests/golden"),
     "exporter/reports/usage_rows.py": ("tests/unit/test_claude_code.py",),
     "exporter/reports/users.py": ("tests/unit/test_users.py", "tests/property/test_sums.py", "tests/golden"),
+    "exporter/reports/user_sums.py": ("tests/unit/test_users.py", "tests/property/test_sums.py", "tests/golden"),
     "exporter/api/bodies.py": ("tests/unit/test_bodies.py",),
     "exporter/api/paging.py": ("tests/unit/test_paging.py",),
     "exporter/api/refusals.py": ("tests/unit/test_refusals.py",),

@@ -3,8 +3,10 @@
 anthropic_claude_code_sessions{date="2026-11-20"} 812
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import chain
 from operator import attrgetter
 from sys import intern
 from typing import Any
@@ -19,9 +21,10 @@ from exporter.model import DAY, Window
 from exporter.reports import usage_days, users
 from exporter.reports.buckets import day_of
 from exporter.reports.names import Names
-from exporter.reports.report import Changes, Report
+from exporter.reports.report import STEP, Changes, Report
 from exporter.reports.sums import ByDay
 from exporter.reports.usage_rows import Actor, Model, Row, Tool, by_name
+from exporter.reports.user_sums import User
 
 NAME = "claude_code"
 
@@ -109,7 +112,7 @@ class ClaudeCodeUsage:
             for actor, records in self._records(body, first).items():
                 row, before = _row(actor, records), rows.get(actor)
                 rows[actor] = row if before is None else before.plus(row)
-        return {first: [rows[actor] for actor in sorted(rows)]}
+        return {first: [rows[actor] for actor in _in_order(list(rows))]}
 
     def _records(self, body: bytes, day: date) -> Mapping[Actor, list[_Record]]:
         """Return the records of a page by actor. Raises ApiShapeChanged."""
@@ -141,6 +144,15 @@ class ClaudeCodeUsage:
         if actor_type == "user" and name:
             name = name.lower()  # an e-mail address, which the listing of members may spell otherwise
         return Actor(actor_type, self._names.of(actor_type, name or "none"))
+
+
+def _in_order(actors: Sequence[Actor]) -> Iterator[Actor]:
+    """Yield actors in order. They are sorted in parts, because to sort thousands at once would hold the interpreter."""
+    bounds = sorted(actors[::STEP])
+    parts: list[list[Actor]] = [[] for _ in range(len(bounds) + 1)]
+    for actor in actors:
+        parts[bisect(bounds, actor)].append(actor)
+    return chain.from_iterable(map(sorted, parts))
 
 
 def _row(actor: Actor, records: Sequence[_Record]) -> Row:
@@ -198,7 +210,7 @@ class Usage:
 class _Kept(Struct):
     base: date
     days: dict[date, usage_days.Day]
-    users: list[tuple[Actor, users.User]]
+    users: list[tuple[Actor, User]]
 
 
 _decode_kept = msgspec.json.Decoder(_Kept)

@@ -20,7 +20,7 @@ from exporter.reports.names import Names
 from exporter.reports.report import Changes, Days, Report
 from exporter.reports.sums import Totals, by_key, check, grouped
 from exporter.reports.usage_rows import Actor
-from exporter.reports.users import OTHER
+from exporter.reports.user_sums import OTHER
 
 NAME = "claude_code_cost"
 FAMILY = Family(

@@ -120,10 +120,19 @@ class Report(Generic[Row]):
     def each(self, stored: bytes) -> Iterator[Row]:
         """Yield the rows that were packed, so that they are not all in memory. Raises ValueError."""
         try:
-            for line in zlib.decompress(stored).split(b"\n"):
+            for line in _lines(zlib.decompress(stored)):
                 yield from self._decoder.decode(line)
         except (zlib.error, RecursionError) as error:
             raise ValueError(str(error)) from error
+
+
+def _lines(text: bytes) -> Iterator[bytes]:
+    """Yield the lines of a text: to split one of many megabytes at once would hold the interpreter."""
+    start = 0
+    while (end := text.find(b"\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,16 @@ what the window holds.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
-from decimal import Decimal
-from functools import reduce
-from heapq import nsmallest
-from operator import attrgetter, or_
-
-from msgspec import Struct
+from operator import attrgetter
 
 from exporter.model import Family, Sample, Samples, Window, dollars, timestamp
 from exporter.reports.names import Names
 from exporter.reports.report import Changes
-from exporter.reports.sums import Group, add, by_key, gone, subtract, total
+from exporter.reports.sums import by_key, gone
 from exporter.reports.usage_rows import TOKEN_TYPES, Actor, Row
+from exporter.reports.user_sums import User, folded
 
 _CC = "Source: usage_report/claude_code"
 _USER = "over the whole window"
@@ -92,57 +88,11 @@ USERS = (
 FOLDED = Family("anthropic_exporter_users_folded", "Users beyond EXPORTER_MAX_USERS, summed into the user other.")
 FAMILIES = (*DISTINCT, *USERS, FOLDED)
 KNOWN_ACTOR_TYPES = ("user", "api_key")
-OTHER = "other"
 DISTINCT_DAYS = {
     "anthropic_claude_code_weekly_active_users": 7,
     "anthropic_claude_code_monthly_active_users": 30,
 }
 _LONGEST_WINDOW = timedelta(days=400)
-
-
-class User(Struct, array_like=True):
-    """The sums of one user over the window. `dates` has a bit for each day with a row, from `Users.base` on."""
-
-    dates: int = 0
-    sessions: int = 0
-    lines_added: int = 0
-    lines_removed: int = 0
-    commits: int = 0
-    pull_requests: int = 0
-    accepted: int = 0
-    rejected: int = 0
-    input: int = 0
-    output: int = 0
-    cache_read: int = 0
-    cache_creation: int = 0
-    models: dict[str, Group] = {}
-    """Days with the model, and cents, by model."""
-
-    @property
-    def cents(self) -> Decimal:
-        """The estimated cost of all models."""
-        return total(group.cents for group in self.models.values())
-
-    def change(self, row: Row, sign: int) -> None:
-        """Add a row, or subtract it with `sign=-1`. The caller changes `dates`."""
-        self.sessions += sign * row.sessions
-        self.lines_added += sign * row.lines_added
-        self.lines_removed += sign * row.lines_removed
-        self.commits += sign * row.commits
-        self.pull_requests += sign * row.pull_requests
-        for tool in row.tools:
-            self.accepted += sign * tool.accepted
-            self.rejected += sign * tool.rejected
-        change_model = add if sign > 0 else subtract
-        for model in row.models:
-            self.input += sign * model.input
-            self.output += sign * model.output
-            self.cache_read += sign * model.cache_read
-            self.cache_creation += sign * model.cache_creation
-            change_model(self.models, model.name, (), model.cents)
-
-
-_DATES, *_COUNTS = map(attrgetter, User.__struct_fields__[:-1])
 
 
 class Users:
@@ -259,39 +209,6 @@ def user_samples(actor: Actor, user: User, base: date) -> Samples:
             ((*labels, model), dollars(group.cents)) for model, group in by_key(user.models)
         ],
     }
-
-
-def folded(users: Mapping[Actor, User], limit: int) -> tuple[set[Actor], dict[Actor, User]]:
-    """Return the users that keep their name, and the sums of the others as `other` of each actor type.
-
-    The `limit` most expensive users keep it; equal ones in the order of their names, so that a page does not flicker.
-    A user whose name is `other` is one of the others as soon as there are any.
-    """
-    if len(users) <= limit:
-        return set(users), {}
-    ranked = nsmallest(limit, users, key=lambda actor: (-users[actor].cents, actor))
-    named = {actor for actor in ranked if actor.name != OTHER}
-    rest: dict[str, list[User]] = {}
-    for actor, user in users.items():
-        if actor not in named:
-            rest.setdefault(actor.actor_type, []).append(user)
-    return named, {Actor(actor_type, OTHER): combined(of_type) for actor_type, of_type in rest.items()}
-
-
-def combined(users: Sequence[User]) -> User:
-    """Return the sums of several users, who are shown as one."""
-    groups: dict[str, list[Group]] = {}
-    for user in users:
-        for model, group in user.models.items():
-            groups.setdefault(model, []).append(group)
-    counts = [sum(map(count, users)) for count in _COUNTS]
-    result = User(reduce(or_, map(_DATES, users)), *counts)
-    result.models = {model: _merged(found) for model, found in groups.items()}
-    return result
-
-
-def _merged(groups: Sequence[Group]) -> Group:
-    return Group(sum([group.rows for group in groups]), (), total([group.cents for group in groups]))
 
 
 def _piece(actor: Actor) -> str:

@@ -17,7 +17,8 @@ from exporter.reports import claude_code, cost
 from exporter.reports.names import Names
 from exporter.reports.sums import Group, add, by_key
 from exporter.reports.usage_rows import Row
-from exporter.reports.users import User, Users
+from exporter.reports.user_sums import User
+from exporter.reports.users import Users
 
 Cell = str | int | Decimal | date
 Record = tuple[Cell, ...]

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from exporter.model import EXACT, ZERO, dollars
 from exporter.reports.usage_rows import Actor, Row
-from exporter.reports.users import OTHER, User, Users
+from exporter.reports.user_sums import OTHER, User
+from exporter.reports.users import Users
 from exporter.web.report import Query, UserUse
 
 _plus, _minus = EXACT.add, EXACT.subtract

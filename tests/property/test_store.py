@@ -71,7 +71,7 @@ def opened(store: Store) -> Ledger:
 
 
 def filled() -> Store:
-    """Return a store with a page's days and its sums."""
+    """Return a store with a page, its days and its sums."""
     store = Store(None)
     ledger = opened(store)
     for age in range(5):
@@ -82,6 +82,7 @@ def filled() -> Store:
         take_messages(ledger, day(age), message(age))
     ledger.publish(WINDOW, UP)
     ledger.save()
+    ledger.keep_page()
     ledger.prune(WINDOW)
     return store
 
@@ -90,6 +91,7 @@ def lives(store: Store) -> int:
     """Start on a store, pass midnight, restate a day and store sums; return how many days the start shows."""
     with capture_logs():
         ledger = opened(store)
+        ledger.kept_page(WINDOW, UP)
         states = ledger.publish(WINDOW, UP).health
         for last in (TODAY, TODAY, TOMORROW.last):
             take_usage(ledger, day(2), record(ANA, 3), at=datetime.fromisoformat(f"{last}T12:00:00+00:00"))
@@ -130,7 +132,10 @@ def test_any_bytes_in_a_day_never_stop_a_start(report: str, of: date, rows: byte
     assert lives(store) in ((14, 15) if digest else (15,) if in_sums else (14,))
 
 
-@given(st.sampled_from(["directory", "sums of claude_code"]), trees.map(json.dumps) | st.text(max_size=20))
+@given(
+    st.sampled_from(["directory", "sums of claude_code", "numbers of the page"]),
+    trees.map(json.dumps) | st.text(max_size=20),
+)
 def test_any_text_in_a_note_never_stops_a_start(name: str, text: str) -> None:
     """It is fetched again, or added up again."""
     store = filled()

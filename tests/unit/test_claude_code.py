@@ -26,6 +26,13 @@ def refused(one: dict[str, Any]) -> str:
     return str(caught.value)
 
 
+def test_actors_are_in_order() -> None:
+    """However many there are, and in whatever order they came: a day has one stored form."""
+    names = [f"{number * 7919 % 2503:04}@example.test" for number in range(2503)]
+    rows = usage_rows(*(record({"type": "user_actor", "email_address": name}) for name in names), record(CI))
+    assert [row.actor for row in rows] == [CI, *(Actor("user", f"{number:04}@example.test") for number in range(2503))]
+
+
 @pytest.mark.parametrize(
     ("actor", "expected"),
     [

@@ -103,6 +103,20 @@ class TestFolding:
         assert self.shown(users) == {piece(CI): 3, piece(ANA): 2, piece(OTHER): 2.5}
         assert self.folded(users) == 2
 
+    def test_thousands_are_the_rest(self) -> None:
+        """Their sums, and the days and models of all of them."""
+        users = Users(Names(), 1)
+        for age in range(2):
+            records = [
+                record({"type": "user_actor", "email_address": f"{number}@example.test"}, 2, models=[model("0.1")])
+                for number in range(age * 2000, age * 2000 + 2501)
+            ]
+            users.replace(day(age), (), usage_rows(*records, of=day(age)))
+        samples = users.changes()[piece(OTHER)] or {}
+        values = {name.removeprefix(CC): [value for _, value in found] for name, found in samples.items()}
+        assert (values["user_sessions"], values["user_active_dates"]) == ([2 * 5002 - 4], [2])
+        assert values["user_estimated_cost_usd"] == [pytest.approx(5000 * 0.001)]
+
     def test_a_user_called_other_is_one_of_the_rest(self) -> None:
         """Prometheus would drop the second of two series of one name."""
         users = self.users(2, other="900", ana="500", bo="100")
