@@ -163,14 +163,13 @@ async def serve(
             app = make_app(refresher, settings, store, telemetry, simulated=simulated, reload=reload)
             server = Server(_server_config(app, settings.exporter_web_config_file, telemetry, reload))
             scheduler = AsyncIOScheduler(timezone=UTC)
-            scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
+            scheduler.add_job(_once_loaded, args=[refresher, scheduler])
             scheduler.add_job(_hourly_line(telemetry), "interval", hours=1)
             if (watchdog := notify.watchdog_seconds()) is not None:
                 scheduler.add_job(notify.alive, "interval", seconds=watchdog / 3, misfire_grace_time=None)
             scheduler.start()
             _stop_on_signals(server, refresher)
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
-            scheduler.add_job(_freeze, args=[refresher])
             log.info("listening", address=address, version=__version__)
             started(address)
             notify.send(notify.READY)
@@ -181,10 +180,11 @@ async def serve(
     log.info("stopped")
 
 
-async def _freeze(refresher: Refresher) -> None:
-    """Exempt what a start leaves in memory from garbage collection."""
+async def _once_loaded(refresher: Refresher, scheduler: AsyncIOScheduler) -> None:
+    """Exempt the sums of the stored days from garbage collection, and begin to tick."""
     await refresher.loaded()
     gc.freeze()
+    scheduler.add_job(refresher.tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
 
 
 def _server_config(app: ASGIApp, web_config: Path | None, telemetry: Telemetry, reload: Reload) -> uvicorn.Config:

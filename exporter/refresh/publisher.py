@@ -48,7 +48,7 @@ class Publisher:
         self.published_at: float
         """When the current page was published, in seconds of the monotonic clock."""
         self._publish_every = PUBLISH_EVERY
-        self._loading: asyncio.Task[None]
+        self._loading: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
     def window(self) -> Window:
@@ -85,15 +85,16 @@ class Publisher:
 
     async def loaded(self) -> None:
         """Wait until the stored days are added up."""
-        if not self._loading.done():
+        if self._loading and not self._loading.done():
             await asyncio.wait({self._loading})
 
     async def stop(self) -> None:
         """Stop adding up the stored days."""
         self._ledger.interrupt()
-        self._loading.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._loading
+        if self._loading:
+            self._loading.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._loading
 
     async def publish(self) -> None:
         """Publish what was read."""

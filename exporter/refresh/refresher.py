@@ -78,9 +78,9 @@ class Refresher:
 
     async def start(self) -> None:
         """Publish what the store holds, without a request."""
-        await self._publisher.start()
         self._telemetry.spaced(self._pace.interval)
         self._pace.fresh_at = self._clock.monotonic() - self._age_of_recent_days()
+        await self._publisher.start()
 
     def release_scrapes(self) -> None:
         """Release scrapes waiting for a refresh, because the server is shutting down."""
@@ -116,9 +116,15 @@ class Refresher:
         return self.page
 
     async def tick(self) -> None:
-        """Fetch what is due without a scrape: the first fill, settled days, and what a scrape did not wait for."""
+        """Fetch what is due without a scrape: the first fill, settled days, and what a scrape did not wait for.
+
+        Does nothing while a refresh is running, which uses the ledger in the worker thread.
+        """
+        await self.loaded()
+        if self._is_running() or self._stopping:
+            return
         recent = self._pace.fresh_at == NEVER or self._is_overdue()
-        if not self._stopping and any(self._fetcher.may_fetch(fetch.report) for fetch in self._planned(recent=recent)):
+        if any(self._fetcher.may_fetch(fetch.report) for fetch in self._planned(recent=recent)):
             self._start_refresh(recent=recent)
 
     async def settle(self) -> None:
