@@ -17,7 +17,7 @@ _EXACT = 10**15
 """Below it, the digits of a whole number are those of the float."""
 _EXPONENTS = tuple(f"e+{digits - 1:02}" for digits in range(17))
 """By the number of digits."""
-_MAX_LABEL_SETS = 100_000
+_MAX_LABEL_SETS = 20_000
 """Label sets of one family whose text is cached: dates and users come and go."""
 
 
