@@ -7,6 +7,7 @@ view says has changed is rendered again. Everything else stays as it is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
+from functools import partial
 from typing import Any
 
 import structlog
@@ -152,11 +153,7 @@ class ShownDays:
     def _packed(self, settled: Mapping[date, str], window: Window) -> str:
         """Return the sums of the settled days as they are stored."""
         self._pieces.change(self._report.name, self._changes(window))
-        recent = self._days - settled.keys()
-        for day in recent:
-            self.view.replace(day, self._rows.each(self._report, day), None)
-        packed = kept_sums.pack(KeptSums(settled, self.view.dump()), self._report.format)
-        for day in recent:
-            self.view.replace(day, (), self._rows.get(self._report, day) or ())
+        recent = {day: partial(self._rows.each, self._report, day) for day in self._days - settled.keys()}
+        packed = kept_sums.pack(KeptSums(settled, self.view.dump(recent)), self._report.format)
         self._changes(window)  # the page shows them already
         return packed

@@ -4,7 +4,7 @@ anthropic_claude_code_sessions{date="2026-11-20"} 812
 """
 
 from bisect import bisect
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from operator import attrgetter
@@ -195,9 +195,18 @@ class Usage:
         changed = {**self.by_day.changes(), **self.users.changes()}
         return {**changed, "distinct": self.users.distinct(window, read)}
 
-    def dump(self) -> bytes:
-        """Return the sums as JSON."""
-        return msgspec.json.encode(_Kept(self.users.base, self.by_day.sums, list(self.users.sums.items())))
+    def dump(self, without: Mapping[date, Callable[[], Iterable[Row]]]) -> bytes:
+        """Return the sums as JSON, without some days, whose rows these functions return.
+
+        The days are subtracted meanwhile and added again row by row: a copy of all users would take more memory.
+        """
+        for day, rows in without.items():
+            self.users.replace(day, rows(), ())
+        days = {day: sums for day, sums in self.by_day.sums.items() if day not in without}
+        kept = msgspec.json.encode(_Kept(self.users.base, days, list(self.users.sums.items())))
+        for day, rows in without.items():
+            self.users.add(day, rows())
+        return kept
 
     def load(self, kept: bytes) -> Collection[date]:
         """Restore dumped sums and return their days. Raises ValueError for anything else."""

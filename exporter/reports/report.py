@@ -70,11 +70,14 @@ class View(Protocol[_Row_contra]):
 
 
 @runtime_checkable
-class KeepsSums(Protocol):
+class KeepsSums(Protocol[_Row_contra]):
     """A view whose sums are stored, because adding up the whole window would delay a start."""
 
-    def dump(self) -> bytes:
-        """Return the sums as JSON."""
+    def dump(self, without: Mapping[date, "Callable[[], Iterable[_Row_contra]]"]) -> bytes:
+        """Return the sums as JSON, without some days, whose rows these functions return, as often as they are called.
+
+        What they raise leaves half of a day in the sums.
+        """
 
     def load(self, kept: bytes) -> Collection[date]:
         """Restore dumped sums and return their days. Raises ValueError for anything else."""

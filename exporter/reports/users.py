@@ -110,23 +110,28 @@ class Users:
 
     def replace(self, day: date, old: Iterable[Row], new: Iterable[Row]) -> None:
         """Subtract the rows of a day that are gone and add the new ones; a user without a day left is deleted."""
-        bit = self._bit(day)
         without_day = set()
         come = {row.actor: row for row in new}
+        bit = self._bit(day)
         for row in gone(old, come, attrgetter("actor")):
             user = self.sums[row.actor]
             user.dates &= ~bit
             user.change(row, -1)
             without_day.add(row.actor)
-        for row in come.values():
-            user = self.sums.get(row.actor) or self.sums.setdefault(row.actor, User())
-            user.dates |= bit
-            user.change(row, 1)
-            self._changed.add(row.actor)
+        self.add(day, come.values())
         self._changed |= without_day
         for actor in without_day:
             if not self.sums[actor].dates:
                 del self.sums[actor]
+
+    def add(self, day: date, rows: Iterable[Row]) -> None:
+        """Add rows of a day, of users without a row on it."""
+        bit = self._bit(day)
+        for row in rows:
+            user = self.sums.get(row.actor) or self.sums.setdefault(row.actor, User())
+            user.dates |= bit
+            user.change(row, 1)
+            self._changed.add(row.actor)
 
     def _bit(self, day: date) -> int:
         if day < self.base:  # the first day, or one before all others: leave space for a whole window before it
