@@ -41,12 +41,14 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "exporter/web/app.py": ("tests/unit/test_app.py",),
     "exporter/logs.py": ("tests/unit/test_logs.py",),
     "exporter/settings.py": ("tests/unit/test_settings.py", "tests/test_docs.py"),
+    "exporter/refresh/publisher.py": ("tests/unit/test_refresher.py",),
     "exporter/refresh/refresher.py": ("tests/unit/test_refresher.py",),
     "exporter/refresh/fetcher.py": ("tests/unit/test_fetcher.py", "tests/unit/test_refresher.py"),
     "exporter/refresh/health.py": ("tests/unit/test_health.py",),
     "exporter/refresh/plan.py": ("tests/unit/test_plan.py", "tests/property/test_plan.py"),
     "exporter/days/database.py": ("tests/unit/test_database.py", "tests/unit/test_store.py"),
-    "exporter/days/ledger.py": ("tests/unit/test_ledger.py", "tests/golden"),
+    "exporter/days/kept_page.py": ("tests/unit/test_kept_page.py",),
+    "exporter/days/ledger.py": ("tests/unit/test_ledger.py", "tests/unit/test_kept_page.py", "tests/golden"),
     "exporter/days/shown.py": ("tests/unit/test_ledger.py", "tests/golden"),
     "exporter/days/store.py": ("tests/unit/test_store.py", "tests/property/test_store.py"),
     "exporter/reports/buckets.py": ("tests/unit/test_cost.py", "tests/unit/test_claude_code.py"),
@@ -70,6 +72,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "exporter/api/refusals.py": ("tests/unit/test_refusals.py",),
     "exporter/api/transport.py": ("tests/contract/test_transport.py",),
     "exporter/exposition/encoder.py": ("tests/unit/test_exposition.py", "tests/property/test_exposition.py"),
+    "exporter/exposition/page.py": ("tests/unit/test_exposition.py", "tests/property/test_exposition.py"),
     "exporter/exposition/pieces.py": ("tests/unit/test_exposition.py", "tests/golden"),
 }
 """Each module, and the fast tests that must notice a change in it."""

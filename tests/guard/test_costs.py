@@ -85,11 +85,12 @@ async def test_a_scrape_of_a_fresh_page_costs_nothing(api: Api, exporter: Export
 async def test_a_start_adds_up_the_days_that_are_not_settled_and_no_others(
     api: Api, exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Today and yesterday; the sums of the others were stored."""
+    """Today and yesterday; the sums of the others were stored. The page was kept."""
     exporter.store.close()
     decoded = Calls(monkeypatch, Report, "each")
     async with api.exporter(tmp_path / "data", MovableTime()) as again:
         assert decoded.number == 2
+        assert again.refresher.ledger._kept_numbers
         assert (
             again.refresher.page.series + len(REPORTS) == exporter.refresher.page.series
         )  # anthropic_up: not tried yet

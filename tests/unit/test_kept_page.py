@@ -72,6 +72,16 @@ def test_it_is_the_page_that_adding_up_gives(ledger: Ledger, store: Store, monke
     assert b"anthropic_up" in ledger.publish(WINDOW, WORKS).page.body
 
 
+def test_it_survives_a_restart(ledger: Ledger, store: Store, tmp_path: Path) -> None:
+    """In whatever order the days were read, and with another day before the window."""
+    take_cost(ledger, day(9), result("1"))
+    ledger.save()
+    store.close()
+    again = Store(tmp_path)
+    assert kept(again) == started(again).publish(WINDOW, UNTRIED)
+    again.close()
+
+
 def test_it_outlives_a_refresh_that_changed_nothing(ledger: Ledger, store: Store) -> None:
     """The health shows when the days were read again; the note is not written again, by the next process either."""
     take_usage(ledger, TODAY, record(ANA, 3, models=[model("141", tokens=3)]), record(BO), at=NOW + HOUR)
