@@ -153,7 +153,7 @@ def message_rows(*results: Mapping[str, Any], of: date = TODAY) -> list[messages
 
 def answer(*bodies: bytes) -> Answer:
     """Return bodies as the pages of one answer."""
-    return Answer(bodies, hashlib.blake2b(b"".join(bodies)).hexdigest())
+    return Answer(list(bodies), hashlib.blake2b(b"".join(bodies)).hexdigest())
 
 
 def take_usage(

@@ -25,7 +25,7 @@ class Request(NamedTuple):
 class Answer(NamedTuple):
     """The bodies of all pages, and a digest of request and bodies: an equal digest means that nothing has changed."""
 
-    bodies: Sequence[bytes]
+    bodies: list[bytes]
     digest: str
     refreshed_at: datetime | None = None
     """Until when the API's own data reaches, where it says so."""

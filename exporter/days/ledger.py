@@ -73,8 +73,9 @@ class Ledger:
         """Replace days (newest first) by what an answer says of them; return those that cannot be read.
 
         A day that the answer leaves out is one of these, except today, which may still come. With the first day that
-        can be read, those of another source are dropped. Nothing is on disk before `save`. Raises ApiShapeChanged when
-        no day of the answer can be read.
+        can be read, those of another source are dropped. Nothing is on disk before `save`. The bodies are taken from
+        the answer once they are read: beside the rows of 100,000 users there is little room for them. Raises
+        ApiShapeChanged when no day of the answer can be read.
         """
         self._refreshed_at[report.name] = answer.refreshed_at or self._refreshed_at.get(report.name)
         if all(self._rows.is_unchanged(report, day, answer) for day in days):
@@ -82,6 +83,7 @@ class Ledger:
                 self._rows.touch(report, day, answer, read_at)
             return {}
         found = report.source.read(answer.bodies, days[-1], days[0])
+        answer.bodies.clear()
         unreadable: dict[date, ApiShapeChanged] = {}
         for day in days:
             rows = found.get(day, None if day >= read_at.date() else ApiShapeChanged("the answer leaves this day out"))

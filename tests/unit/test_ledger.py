@@ -18,7 +18,22 @@ from exporter.reports import claude_code
 from exporter.reports.directory import Directory
 from exporter.reports.names import Names
 from tests import stored_sums
-from tests.bodies import ANA, BO, NOW, TODAY, answer, bucket, day, model, page, record, result, take_cost, take_usage
+from tests.bodies import (
+    ANA,
+    BO,
+    NOW,
+    TODAY,
+    answer,
+    bucket,
+    day,
+    model,
+    page,
+    record,
+    result,
+    take_cost,
+    take_usage,
+    usage_page,
+)
 from tests.statements import Statements
 
 UP = dict.fromkeys((report.name for report in reports.reports()), True)
@@ -148,6 +163,12 @@ class TestWhatAnAnswerCosts:
         assert ledger.read_at()["cost"] == {TODAY: NOW + HOUR}
         assert after == before._replace(read_at=NOW + HOUR, digest=after.digest)
         assert after.digest != before.digest
+
+    def test_the_bodies_are_let_go_of(self, ledger: Ledger) -> None:
+        """Once they are read: those of a large day are as big as its rows."""
+        of_today = answer(usage_page(TODAY, record(ANA)))
+        ledger.take(ledger.reports["claude_code"], [TODAY], of_today, NOW)
+        assert of_today.bodies == []
 
     def test_another_revision(self, ledger: Ledger, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """A corrected reader: stored days are shown, count as never read, and are read from the same bytes again."""
