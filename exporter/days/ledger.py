@@ -73,9 +73,9 @@ class Ledger:
         """Replace days (newest first) by what an answer says of them; return those that cannot be read.
 
         A day that the answer leaves out is one of these, except today, which may still come. With the first day that
-        can be read, those of another source are dropped. Nothing is on disk before `save`. The bodies are taken from
-        the answer once they are read: beside the rows of 100,000 users there is little room for them. Raises
-        ApiShapeChanged when no day of the answer can be read.
+        can be read, those of another source are dropped. Nothing is on disk before `save`. The answer's bodies are
+        dropped once they are read: they take more memory than the rows. Raises ApiShapeChanged when no day of the
+        answer can be read.
         """
         self._refreshed_at[report.name] = answer.refreshed_at or self._refreshed_at.get(report.name)
         if all(self._rows.is_unchanged(report, day, answer) for day in days):
