@@ -498,6 +498,16 @@ class TestStoredSums:
         assert shown(started(kept)) == fresh(kept)
         assert not [line for line in fresh(kept) if f'sessions{{date="{day(4)}"' in line]
 
+    def test_that_cannot_be_added_to_are_dropped(self, kept: Store) -> None:
+        """And not the day that was to be added: it is not to blame."""
+        form, digests, sums = stored_sums.parts(kept.note(SUMS))
+        (ana,) = [user for user in sums["users"] if user[0] == list(ANA)]
+        ana[1][-1]["opus"][-1] = "sNaN"
+        kept.put_note(SUMS, stored_sums.note(form, digests, sums))
+        with capture_logs() as lines:
+            assert shown(started(kept)) == fresh(kept)
+        assert [line["event"] for line in lines] == ["stored sums do not fit the stored days: adding them up again"]
+
     @pytest.mark.parametrize("step", ["start", "restated", "stored", "midnight"])
     def test_that_do_not_fit_are_dropped(self, kept: Store, step: str) -> None:
         """However late it shows: one line, and the days are added up again."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -23,6 +23,7 @@ from tests.bodies import NOW, TODAY, day
 from tests.support import MovableTime, matching
 from tests.unit.scripted import NAMES, REPORTS, ScriptedApi, ledger, own
 
+T = TypeVar("T")
 pytestmark = pytest.mark.anyio
 FOREVER = 1e6
 TOMORROW = day(-1)
@@ -92,13 +93,13 @@ async def ticked(refresher: Refresher) -> None:
         await refresher.settle()
 
 
-def at_once(coroutine: Coroutine[Any, Any, Page]) -> Page:
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return the result of a coroutine that never waits; fail if it does."""
     try:
         coroutine.send(None)
     except StopIteration as returned:
-        page: Page = returned.value
-        return page
+        result: T = returned.value
+        return result
     coroutine.close()
     raise AssertionError("it waits")
 
@@ -643,6 +644,7 @@ class TestStoredDaysThatTakeLong:
             disk.gate.set()
             await stopping
             assert (disk.reads, read(again)) == (1, [0, 0])
+            at_once(again.loaded())
 
 
 class Disk:
