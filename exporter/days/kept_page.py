@@ -17,14 +17,14 @@ from exporter.model import Window
 def digest(
     window: Window, days: Mapping[str, Mapping[date, Entry]], listed: Mapping[str, datetime], settings: str
 ) -> str:
-    """Return a digest of all that the numbers of a page depend on, of which nothing is decoded.
+    """Return a digest of all that the numbers of a page depend on; it takes no decoded row.
 
-    These are the release, the settings, the window, the rows of its `days` by report, and when each listing was read.
+    That is the release, the settings, the window, the rows of its `days` by report, and when each listing was read.
     """
     rows = [
-        (report, day, entry.format, entry.rows_digest)
+        (report, day, entry.rows_digest)
         for report, entries in days.items()
-        for day, entry in sorted(entries.items())
+        for day, entry in sorted(entries.items())  # a restart finds them in another order
         if day in window
     ]
     text = msgspec.json.encode((__version__, settings, window.first, window.last, rows, listed))

@@ -35,7 +35,7 @@ class Ledger:
     def __init__(
         self, store: Store, reports: Sequence[Report[Any]], listings: Sequence[Listing[Any]] = (), settings: str = ""
     ) -> None:
-        """Start with what the store holds. A stored page is of the same `settings`."""
+        """Start with what the store holds. A page that was kept with other `settings` is not used."""
         self._store = store
         self._settings = settings
         self._rows = StoredRows(store)
@@ -152,12 +152,12 @@ class Ledger:
         return Published(page, window, states)
 
     def page_without_days(self, window: Window, up: Mapping[str, bool | None]) -> Published:
-        """Return a page of health alone, which says that no day is shown: it is true until stored days are added up."""
+        """Return a page without numbers, for as long as the stored days are not added up; its coverage is 0."""
         states, of_health = self._states(window, up, {})
         return Published(Pieces(()).page(of_health), window, states)
 
     def interrupt(self) -> None:
-        """Let what is reading stored days in the worker thread end soon. The ledger is of no use afterwards."""
+        """Make the worker thread stop reading stored days. The ledger cannot be used afterwards."""
         self._rows.interrupted = True
 
     def keep_page(self) -> None:

@@ -19,7 +19,7 @@ class StoredRows:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.interrupted = False
-        """Set from another thread, it ends whatever reads rows with Interrupted."""
+        """Set from another thread: reading rows then raises Interrupted."""
 
     def get(self, report: Report[Any], day: date) -> list[Any] | None:
         """Return the rows of a day, None where it is not stored. Raises StoreError for a damaged day."""

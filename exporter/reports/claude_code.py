@@ -147,7 +147,7 @@ class ClaudeCodeUsage:
 
 
 def _in_order(actors: Sequence[Actor]) -> Iterator[Actor]:
-    """Yield actors in order. They are sorted in parts, because to sort thousands at once would hold the interpreter."""
+    """Yield actors in order, sorted in parts: sorting thousands in one step would hold the interpreter."""
     bounds = sorted(actors[::STEP])
     parts: list[list[Actor]] = [[] for _ in range(len(bounds) + 1)]
     for actor in actors:
@@ -196,9 +196,9 @@ class Usage:
         return {**changed, "distinct": self.users.distinct(window, read)}
 
     def dump(self, without: Mapping[date, Callable[[], Iterable[Row]]]) -> bytes:
-        """Return the sums as JSON, without some days, whose rows these functions return.
+        """Return the sums as JSON, without some days. Each function returns the rows of its day.
 
-        The days are subtracted meanwhile and added again row by row: a copy of all users would take more memory.
+        The days are subtracted and then added again row by row, because a copy of all users would take more memory.
         """
         for day, rows in without.items():
             self.users.replace(day, rows(), ())

@@ -74,9 +74,9 @@ class KeepsSums(Protocol[_Row_contra]):
     """A view whose sums are stored, because adding up the whole window would delay a start."""
 
     def dump(self, without: Mapping[date, "Callable[[], Iterable[_Row_contra]]"]) -> bytes:
-        """Return the sums as JSON, without some days, whose rows these functions return, as often as they are called.
+        """Return the sums as JSON, without some days. Each function returns the rows of its day, at every call.
 
-        What they raise leaves half of a day in the sums.
+        If one of them raises, the sums may be left with half of a day.
         """
 
     def load(self, kept: bytes) -> Collection[date]:
@@ -130,7 +130,7 @@ class Report(Generic[Row]):
 
 
 def _lines(text: bytes) -> Iterator[bytes]:
-    """Yield the lines of a text: to split one of many megabytes at once would hold the interpreter."""
+    """Yield the lines of a text one by one: splitting many megabytes in one step would hold the interpreter."""
     start = 0
     while (end := text.find(b"\n", start)) >= 0:
         yield text[start:end]

@@ -21,7 +21,7 @@ _plus, _minus = EXACT.add, EXACT.subtract
 _MOST, _COARSEST = 10**40, Decimal(10) ** 60
 """Bounds of what EXACT can add up."""
 _AT_ONCE = 1000
-"""Rows that are grouped in one step, which holds the interpreter; more are slower, as they leave its cache."""
+"""Rows grouped in one step, which holds the interpreter. Larger steps are slower: they exceed the processor's cache."""
 
 
 class Group(Struct, array_like=True, gc=False):

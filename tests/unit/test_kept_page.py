@@ -73,9 +73,14 @@ def test_it_is_the_page_that_adding_up_gives(ledger: Ledger, store: Store, monke
 
 
 def test_it_survives_a_restart(ledger: Ledger, store: Store, tmp_path: Path) -> None:
-    """In whatever order the days were read, and with another day before the window."""
+    """With a day that was restated, which is on disk after the others, and with another day before the window."""
+    changed_day(ledger)
+    ledger.save()
+    take_usage(ledger, TODAY, record(BO))
     take_cost(ledger, day(9), result("1"))
     ledger.save()
+    ledger.publish(WINDOW, WORKS)
+    ledger.keep_page()
     store.close()
     again = Store(tmp_path)
     assert kept(again) == started(again).publish(WINDOW, UNTRIED)
@@ -125,9 +130,12 @@ def test_it_is_not_used_after_a_change(ledger: Ledger, store: Store, change: Cal
 
 
 @pytest.mark.usefixtures("ledger")
-@pytest.mark.parametrize("window", [Window(TODAY + timedelta(days=1), 7), Window(day(1), 7), Window(TODAY, 8)])
+@pytest.mark.parametrize(
+    "window",
+    [Window(TODAY + timedelta(days=1), 7), Window(TODAY + timedelta(days=1), 8), Window(day(1), 7), Window(TODAY, 8)],
+)
 def test_it_is_of_one_window(store: Store, window: Window) -> None:
-    """After midnight, with a clock put back, and with another EXPORTER_WINDOW_DAYS."""
+    """After midnight, with a clock put back, with another EXPORTER_WINDOW_DAYS, and with two of these."""
     assert kept(store, window) is None
 
 

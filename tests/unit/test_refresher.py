@@ -548,6 +548,40 @@ class TestKeptPage:
             assert [sessions(again, age) for age in range(3)] == [5, 5, 1]
             assert set(WARM) <= set(api.taken())
 
+    async def test_a_refresh_reads_a_day_that_turns_out_to_be_damaged(
+        self, time: MovableTime, api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is planned when the stored days are added up, and not while the damaged one still counts as read."""
+        rows = Store.rows
+        async with self.restarted(time, api) as again:
+            monkeypatch.setattr(Store, "rows", lambda *of: b"" if of[2] == day(2) else rows(*of))
+            await refreshed(again)
+            assert read(again) == [3, 3]
+            assert f"cost {day(2)} {TOMORROW}" in api.taken()
+
+    async def test_is_kept_while_a_fill_runs(self, time: MovableTime, api: ScriptedApi) -> None:
+        """A process that ends in the middle has the days that it has published."""
+        reached = asyncio.Event()
+
+        def slowly(what: str) -> None:
+            time.advance(2)
+            if what == f"claude_code {day(2)}":
+                api.gate.clear()
+                reached.set()
+
+        api.on_request = slowly
+        store = Store(None)
+        async with running(store, time, api) as first:
+            await first.tick()
+            await reached.wait()
+            kept = first.published
+        async with running(store, time, api) as second:
+            assert second._publisher._loading
+            assert not second._publisher._loading.done()
+            assert second.page.numbers == kept.page.numbers
+            assert (read(second), sessions(second, 1)) == ([2, 3], 1)
+        store.close()
+
     async def test_whatever_needs_the_sums_waits(self, time: MovableTime, api: ScriptedApi) -> None:
         """It runs in the worker thread, after them: so are the numbers of the page for people computed."""
         async with self.restarted(time, api) as again:

@@ -92,6 +92,17 @@ class TestUserLabels:
         assert shown == {"email": (True, True), "hash": (True, True), "none": (False, False)}
 
 
+def test_a_kept_page_is_of_the_same_settings(store: Store) -> None:
+    """EXPORTER_MAX_USERS changes the page and none of the stored days."""
+    given = [config(), config(EXPORTER_MAX_USERS="0"), config()]
+    first, fewer, again = (service.make_ledger(settings, store) for settings in given)
+    take_usage(first, TODAY, record(ANA))
+    first.publish(Window(TODAY, 1), dict.fromkeys(first.reports))
+    first.keep_page()
+    found = [ledger.kept_page(Window(TODAY, 1), dict.fromkeys(ledger.reports)) for ledger in (fewer, again)]
+    assert [page is not None for page in found] == [False, True]
+
+
 @pytest.mark.anyio
 async def test_the_texts_of_data_health(store: Store) -> None:
     """What was not tried says so; a failure has its time; coverage is in days."""
